@@ -59,12 +59,13 @@ export function go(address: string, { isSame = false } = {}): void {
   moved();
   if (isSame) return;
   scrollTo(0, 0);
-  requestAnimationFrame(() => {
-    // A person may type the next search already.
-    if (document.activeElement?.matches("#search")) return;
-    // A reader hears the new view's title, and the next Tab goes on from there.
-    document.querySelector<HTMLElement>("h1")?.focus();
-  });
+  // A person may type the next search already.
+  requestAnimationFrame(() => document.activeElement?.matches("#search") || focusTitle());
+}
+
+/** Has a reader hear the view's title, and the next Tab go on from there. */
+export function focusTitle(): void {
+  document.querySelector<HTMLElement>("h1")?.focus();
 }
 
 interface LinkProps {

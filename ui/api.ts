@@ -7,33 +7,44 @@ const API = "/api/v1";
 const TOKEN = "dispatcher-token";
 const TOKENS = "dispatcher-tokens";
 const ASKED = "asked";
-const BROWSER_TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 30_000;
+/** The server ends an audit by itself after four minutes. */
+const AUDIT_TIMEOUT_MS = 5 * 60_000;
 /** How long another tab may take to hand the token over. */
 const TAB_TIMEOUT_MS = 300;
 
 let token = "";
+/** The tokens that the server did not take. It was started anew since they were given. */
+const refused = new Set<unknown>();
+
+/** Whether a token stands in the address, and not the name of a part of the page. */
+function isTokenGiven(): boolean {
+  return location.hash.length > 20;
+}
 
 /**
  * Takes the token out of the address, so that no copied link has it. A reload finds it in this tab's storage. A new tab
  * has none, and asks the others once it is needed.
  */
 export function findToken(): void {
-  const given = location.hash.slice(1);
-  if (given !== "") history.replaceState(null, "", location.pathname + location.search);
-  keep(given === "" ? (sessionStorage.getItem(TOKEN) ?? "") : given);
-}
-
-/** Keeps a token in this tab, and hands it to others that ask. */
-function keep(found: string): void {
-  if (found === "") return;
-  token = found;
-  sessionStorage.setItem(TOKEN, token);
+  keep(isTokenGiven() ? location.hash.slice(1) : (sessionStorage.getItem(TOKEN) ?? ""));
+  if (isTokenGiven()) history.replaceState(null, "", location.pathname + location.search);
+  // A browser does not load the page anew if it stands at the address into which a person pastes a token.
+  addEventListener("hashchange", () => {
+    if (isTokenGiven()) location.reload();
+  });
   const tabs = new BroadcastChannel(TOKENS);
   tabs.addEventListener("message", ({ data }) => {
-    if (data === ASKED) tell(tabs, { token });
+    if (data === ASKED && token !== "") tell(tabs, { token });
   });
 }
 
+function keep(found: string): void {
+  token = found;
+  sessionStorage.setItem(TOKEN, token);
+}
+
+/** Resolves to the token of another tab that was not refused; to nothing, if none has one. */
 async function tokenOfAnotherTab(): Promise<string> {
   const tabs = new BroadcastChannel(TOKENS);
   return new Promise((resolve) => {
@@ -42,7 +53,7 @@ async function tokenOfAnotherTab(): Promise<string> {
       resolve(found);
     };
     tabs.addEventListener("message", ({ data }) => {
-      if (typeof data?.token === "string") answer(data.token);
+      if (typeof data?.token === "string" && !refused.has(data.token)) answer(data.token);
     });
     setTimeout(() => answer(""), TAB_TIMEOUT_MS);
     tell(tabs, ASKED);
@@ -77,19 +88,23 @@ export async function act<Data>(path: string, body: object): Promise<Answered<Da
 }
 
 async function send<Data>(path: string, init: RequestInit): Promise<Answered<Data>> {
+  const sent = token;
   try {
     const response = await request(path, init);
     if (response.status === 304) return { unchanged: true };
     const value = await response.json();
     if (response.ok) return { data: value, etag: response.headers.get("etag") ?? undefined };
-    if (isLocked(value) && token === "") {
-      keep(await tokenOfAnotherTab());
+    if (isLocked(value)) {
+      refused.add(sent);
+      // Another request may have found one meanwhile.
+      if (token === sent) keep("");
+      if (token === "") keep(await tokenOfAnotherTab());
       if (token !== "") return await send(path, init);
     }
     // What a proxy answers is no problem of ours.
     return { problem: typeof value?.detail === "string" ? value : refusedByProxy(response.status) };
-  } catch {
-    return { problem: AWAY };
+  } catch (error) {
+    return { problem: error instanceof DOMException && error.name === "TimeoutError" ? SLOW : AWAY };
   }
 }
 
@@ -98,7 +113,9 @@ function request(path: string, init: RequestInit): Promise<Response> {
     ...init,
     headers: { ...init.headers, ...(token === "" ? {} : { authorization: `Bearer ${token}` }) },
     cache: "no-store",
-    ...(init.method === "POST" ? {} : { signal: AbortSignal.timeout(BROWSER_TIMEOUT_MS) }),
+    ...(init.method === "POST"
+      ? {}
+      : { signal: AbortSignal.timeout(path === "/audit" ? AUDIT_TIMEOUT_MS : TIMEOUT_MS) }),
   });
 }
 
@@ -117,6 +134,12 @@ const AWAY: Problem = {
   title: "The page's server does not answer",
   status: 0,
   detail: "What is shown is what it said last. Load the page again, or start its server again with: dispatcher ui",
+};
+
+const SLOW: Problem = {
+  ...AWAY,
+  title: "The page's server takes too long",
+  detail: "What is shown is what it said last. Table, bus or cluster may be slow.",
 };
 
 function refusedByProxy(status: number): Problem {

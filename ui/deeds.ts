@@ -46,6 +46,16 @@ export const resume = (module: string): Deed => ({
   body: () => ({}),
 });
 
+/** So many messages are named one by one. */
+const MOST_NAMED = 5;
+
+/** Has an action name the messages that people know, and not the ids of their runs alone. */
+export function naming(deed: Deed, runs: readonly { readonly id: string; readonly messageId?: string }[]): Deed {
+  const names = runs.slice(0, MOST_NAMED).map(({ id, messageId }) => messageId || id);
+  const others = runs.length - names.length;
+  return { ...deed, about: names.join(", ") + (others > 0 ? ` and ${countText(others)} more` : "") };
+}
+
 /** Cancels runs. `listed`: they are all that match this, if a command can't name them one by one. */
 export const cancel = (runs: readonly string[], listed?: RunsListed): Deed => ({
   words: runs.length === 1 ? "Cancel the run" : `Cancel ${countText(runs.length)} runs`,
@@ -99,7 +109,7 @@ export const acceptLoss = (source: string): Deed => ({
 
 const HOW_MANY = {
   name: "most",
-  label: "How many",
+  label: "How many of each source",
   choices: [
     ["", "all of them"],
     ["1", "one, to see whether it works now"],
@@ -127,7 +137,11 @@ function wordsOf(verb: string, which: Letters): string {
 /** Has dead letters run once more. `listed`: they are those of all runs that match this. */
 export const redrive = (which: Letters, listed?: RunsListed): Deed => ({
   words: wordsOf("Redrive", which),
-  says: "Each of these messages runs once more, and no other. What fails again stays a dead letter.",
+  says: `${
+    "runs" in which || which.group !== undefined
+      ? "Each of these messages runs once more, and no other."
+      : "Each dead letter that fits runs once more, and with them those of others, which this list doesn't have."
+  } What fails again stays a dead letter.`,
   path: "/dead-letters/redrive",
   ...("runs" in which ? {} : { fields: [HOW_MANY] }),
   body: ({ most }) => ({ ...which, ...(most ? { most: Number(most) } : {}) }),

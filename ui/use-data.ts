@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../shared/api/problem.ts";
-import { ask } from "./api.ts";
+import { type Answered, ask } from "./api.ts";
 import { hearTime } from "./time.ts";
 
 /** What a view shows: the last answer, and what is wrong if there was none since. */
@@ -21,6 +21,8 @@ interface Known {
 /** The last answers, so that going back shows something at once. */
 const known = new Map<string, Known>();
 const MOST_KNOWN = 50;
+/** What can't be had just now is asked for again after so long. */
+const RETRY_MS = 5_000;
 
 /**
  * Asks for something, and again every `everyMs` while the page is seen; only once without it. Nothing is asked while the
@@ -33,6 +35,7 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
   useEffect(() => {
     if (path === undefined) return undefined;
     let isOver = false;
+    let isRead = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const load = async () => {
       clearTimeout(timer);
@@ -44,17 +47,19 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
         const { problem } = answered;
         setState((last) => ({ ...(last.path === path ? last : {}), path, problem }));
       } else {
+        isRead = true;
         const now = "data" in answered ? { data: answered.data, etag: answered.etag } : before;
         if (now) {
           if ("data" in answered) keep(path, now);
           setState({ path, data: dataOf(now) });
         }
       }
-      if (everyMs !== undefined) timer = setTimeout(() => void load(), everyMs);
+      const nextMs = everyMs ?? (isRead || isFinal(answered) ? undefined : RETRY_MS);
+      if (nextMs !== undefined) timer = setTimeout(() => void load(), nextMs);
     };
     const wake = () => {
       // What is asked for once stays as it is, once it is there.
-      if (!document.hidden && (everyMs !== undefined || !known.has(path))) void load();
+      if (!document.hidden && (everyMs !== undefined || !isRead)) void load();
     };
     const before = known.get(path);
     if (before) setState({ path, data: dataOf(before), isOld: true });
@@ -72,6 +77,11 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
   if (state.path !== path) return { again };
   const { path: _, ...loaded } = state;
   return { ...loaded, again };
+}
+
+/** Whether it is of no use to ask the same again. */
+function isFinal(answered: Answered<unknown>): boolean {
+  return "problem" in answered && answered.problem.status >= 400 && answered.problem.status < 500;
 }
 
 /** The names of the modules, to choose among. */

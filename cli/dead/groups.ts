@@ -1,5 +1,6 @@
 import { makeOperator } from "../../shared/operate/operator.ts";
 import type { FailureGroupShown } from "../../shared/operate/views/dead-groups.ts";
+import { moduleNamed } from "../../shared/run/module-named.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
@@ -9,7 +10,7 @@ import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
 import { agoText } from "../text/times.ts";
 import { refuseUnknown } from "../unknown-module.ts";
-import { moduleOf, moduleText } from "./wanted.ts";
+import { moduleText } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<FailureGroupShown>[] => [
   { head: "COUNT", text: ({ count, isMore }) => `${count}${isMore ? "+" : ""}` },
@@ -35,10 +36,10 @@ export async function listGroups({
   const target = await openTarget(flags);
   try {
     const { groups, others } = await makeOperator(target.deps, target.log).deadGroups({
-      ...(module === undefined ? {} : { module: moduleOf(module) }),
+      ...(module === undefined ? {} : { module: moduleNamed(module) }),
       limit,
     });
-    if (groups.length === 0 && module !== undefined) refuseUnknown(moduleOf(module), target.deps.modules);
+    if (groups.length === 0 && module !== undefined) refuseUnknown(moduleNamed(module), target.deps.modules);
     const rows = groups.map((group) => ({ ...group, sample: { run: runId(group.sample), ...group.sample } }));
     printList(rows, output, {
       columns: columns(target.deps.clock.now()),

@@ -2,6 +2,7 @@ import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { LettersListed } from "../../shared/operate/views/dead-letters.ts";
 import { present } from "../../shared/plain-data.ts";
 import type { NotedLetter } from "../../shared/run/dead-letter.ts";
+import { moduleNamed } from "../../shared/run/module-named.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
@@ -13,7 +14,7 @@ import type { Column } from "../text/table.ts";
 import { agoText } from "../text/times.ts";
 import { refuseUnknown } from "../unknown-module.ts";
 import { foundLetter } from "./found-letter.ts";
-import { moduleOf, moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
+import { moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<NotedLetter>[] => [
   { head: "RUN", text: runId },
@@ -40,7 +41,8 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
     const { exitCode, since, until } = flags;
     const wanted = { ...wantedOf(flags), ...present({ exitCode, since, until }) };
     const { letters, scanned, next } = await operator.deadLetters(wanted, { limit, after: last });
-    if (letters.length === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
+    if (letters.length === 0 && flags.module !== undefined)
+      refuseUnknown(moduleNamed(flags.module), target.deps.modules);
     // A list that is whole comes by its ends. The pages of a longer one come as the rows are ordered.
     const isWhole = next === undefined && last === undefined;
     const rows = (isWhole ? letters.toSorted((a, b) => b.closedAt - a.closedAt) : letters).map((letter) => ({

@@ -5,6 +5,7 @@ import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letter
 import { present } from "../../shared/plain-data.ts";
 import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
 import { nameOfRun } from "../../shared/run/dead-letter.ts";
+import { moduleNamed } from "../../shared/run/module-named.ts";
 import {
   DEFAULT_PER_SECOND,
   isAtWork,
@@ -29,7 +30,6 @@ import { refuseUnknown } from "../unknown-module.ts";
 import { whyNotThere } from "./found-letter.ts";
 import { HINDRANCES, inFrontText, leftText } from "./hindrances.ts";
 import { orderParts } from "./order-parts.ts";
-import { moduleOf } from "./wanted.ts";
 
 /** How often it is asked how far a redrive came. */
 const LOOK_EVERY_MS = 500;
@@ -82,7 +82,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     if (count === 0) print("no dead letter of these can be redriven");
     const missing = missingFrom(plans, flags, runs);
     for (const line of await missingLines(operator, missing)) note(plainText(line));
-    if (count === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
+    if (count === 0 && flags.module !== undefined) refuseUnknown(moduleNamed(flags.module), target.deps.modules);
     const areAllThere = Object.values(missing).every(({ length }) => length === 0);
     const isWhole = areAllThere && plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
     if (dryRun || count === 0) return isWhole || (count > 0 && areAllThere) ? 0 : 1;
@@ -253,7 +253,7 @@ async function missingLines(operator: Operator, { runs, messageIds, groups }: Mi
 export function wantedBy(flags: ChoiceFlags, runs: readonly RunKey[]): readonly RedriveWanted[] {
   const { module, reason, group, exitCode, messageId, since, until } = flags;
   const wanted = present({
-    module: module === undefined ? undefined : moduleOf(module),
+    module: module === undefined ? undefined : moduleNamed(module),
     reason,
     exitCode,
     since,

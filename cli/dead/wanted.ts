@@ -1,4 +1,5 @@
 import type { LettersWanted } from "../../shared/ports/run-table.ts";
+import { moduleNamed } from "../../shared/run/module-named.ts";
 import type { Reason } from "../../shared/run/reasons.ts";
 
 /** The flags that choose dead letters. */
@@ -11,15 +12,10 @@ export interface WantedFlags {
 /** Reads which dead letters are wanted. */
 export function wantedOf({ module, reason, group }: WantedFlags): LettersWanted {
   return {
-    ...(module === undefined ? {} : { module: moduleOf(module) }),
+    ...(module === undefined ? {} : { module: moduleNamed(module) }),
     ...(reason === undefined ? {} : { reason }),
     ...(group === undefined ? {} : { group: group.toLowerCase() }),
   };
-}
-
-/** Reads the name of a module, where - stands for none. */
-export function moduleOf(name: string): string {
-  return name === "-" ? "" : name;
 }
 
 /** Writes the name of a module, or that there is none. */

@@ -2,6 +2,7 @@ import { makeRoom } from "../../shared/api/room.ts";
 import type { Room } from "../../shared/api/route.ts";
 import { errorText } from "../../shared/errors.ts";
 import { mistakesIn } from "../../shared/module-files/load-modules.ts";
+import { sharedWhileUnderWay } from "../../shared/under-way.ts";
 import type { Target } from "../target/open-target.ts";
 
 /** Module files are read again so often, because a page stays open for days. */
@@ -14,6 +15,8 @@ export function roomOf(
 ): () => Promise<Room> {
   let room = makeRoom(deps, log, { place: words, fileMistakes: mistakesIn(deps.wrongFiles), ...of });
   let readAt = performance.now();
+  // Who asks for an audit while another one is under way shares it, also if the files were read anew meanwhile.
+  const audit = sharedWhileUnderWay(() => room.audit());
   return async () => {
     if (performance.now() - readAt > RELOAD_MS) {
       readAt = performance.now();
@@ -26,6 +29,6 @@ export function roomOf(
         log.warn("could not read the module files again", { error: errorText(error) });
       }
     }
-    return room;
+    return { ...room, audit };
   };
 }

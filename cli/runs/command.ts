@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
+import { moduleNamed } from "../../shared/run/module-named.ts";
 import { OPEN_STATUSES } from "../../shared/run/run.ts";
 import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
@@ -74,7 +75,9 @@ function timeout(text: string): number {
 
 function addList(runs: Command): void {
   withOutput(withTarget(runs.command("ls")))
-    .option("--module <name>", "only those of this module")
+    .option("--module <name>", "only those of this module; - for messages that no module took", (name) =>
+      moduleNamed(name),
+    )
     .addOption(new Option("--status <status>", "only those in this status").choices(STATUS_WORDS))
     .option("--source <name>", "only those of this source, as run ids begin with it")
     .option("--closed", "those that are over, and not those that are open")

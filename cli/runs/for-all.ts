@@ -8,11 +8,13 @@ export interface RunsListed extends Pick<RunsWanted, "which" | "module" | "statu
   readonly exitCode?: string | undefined;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
+  /** So many of them at most. */
+  readonly most: number;
 }
 
 /** Writes the command that does something to all runs that a list has, such as `["runs", "cancel"]`. */
 export function forAll(
-  { which, module, status, source, exitCode, since, until }: RunsListed,
+  { which, module, status, source, exitCode, since, until, most }: RunsListed,
   words: readonly string[],
   how: Parameters<typeof commandText>[1],
 ): string {
@@ -25,6 +27,6 @@ export function forAll(
     ...flag("since", since),
     ...flag("until", until),
   ];
-  const list = commandText(["runs", "ls", ...flags, "--limit=10000", "--output=name"]);
+  const list = commandText(["runs", "ls", ...flags, `--limit=${most}`, "--output=name"]);
   return `${list} | xargs -r ${commandText(words, how)}`;
 }

@@ -9,6 +9,7 @@ import type { Answers } from "../operate/operator.ts";
 import type { RedrivePlan } from "../operate/redrive-letters.ts";
 import { present } from "../plain-data.ts";
 import { nameOfId } from "../run/dead-letter.ts";
+import { moduleNamed } from "../run/module-named.ts";
 import { REASONS } from "../run/reasons.ts";
 import { DEFAULT_PER_SECOND } from "../run/redrive.ts";
 import type { Caller } from "./caller.ts";
@@ -188,7 +189,7 @@ export const DEEDS: readonly Route[] = [
       const { module, reason, group, exitCode, runs } = chosen;
       const { since, until } = withTimes(chosen, clock.now());
       const wanted = present({
-        module: module === "-" ? "" : module,
+        module: moduleNamed(module),
         reason,
         group: group?.toLowerCase(),
         exitCode,
@@ -278,7 +279,7 @@ export const DEEDS: readonly Route[] = [
       const wanted: LettersChosen = runs
         ? await pLimit(AT_ONCE).map(runs, async (run) => (await letterOf(room, run)).letter)
         : {
-            ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
+            ...(module === undefined ? {} : { module: moduleNamed(module) }),
             ...(reason === undefined ? {} : { reason }),
             ...(group === undefined ? {} : { group: group.toLowerCase() }),
             closedBefore: before,

@@ -5,6 +5,7 @@ import { jobYaml } from "../operate/views/job.ts";
 import { mapFound } from "../operate/views/sought.ts";
 import { present } from "../plain-data.ts";
 import { meantOf } from "../run/dead-letter.ts";
+import { moduleNamed } from "../run/module-named.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
@@ -78,7 +79,7 @@ export const LOOKS: readonly Route[] = [
     says: "Lists runs, open or closed, page by page. A page may be short, and yet have a next one.",
     params: nothing,
     query: z.strictObject({
-      module: z.string().max(63).optional(),
+      module: moduleFilter,
       status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]).optional(),
       source: text.optional().describe("as run ids begin with it"),
       which: z.enum(["open", "closed"]).optional(),
@@ -91,8 +92,9 @@ export const LOOKS: readonly Route[] = [
       from: z.string().max(4_096).optional().describe("`next` of the page before"),
     }),
     answer: answers.runsPage,
-    async give({ operator, clock }, { query: { limit: most, from, ...wanted } }) {
-      const page = await operator.runs(present(withTimes(wanted, clock.now())), { limit: most, from });
+    async give({ operator, clock }, { query: { limit: most, from, module, ...wanted } }) {
+      const which = present({ ...withTimes(wanted, clock.now()), module: moduleNamed(module) });
+      const page = await operator.runs(which, { limit: most, from });
       return { ...page, runs: page.runs.map(withId) };
     },
   }),
@@ -196,7 +198,7 @@ export const LOOKS: readonly Route[] = [
     query: z.strictObject({ module: moduleFilter, limit }),
     answer: answers.failureGroups,
     async give({ operator }, { query }) {
-      const found = await operator.deadGroups({ module: moduleOf(query.module), limit: query.limit });
+      const found = await operator.deadGroups({ module: moduleNamed(query.module), limit: query.limit });
       return { ...found, groups: found.groups.map((group) => ({ ...group, sample: withId(group.sample) })) };
     },
   }),
@@ -218,7 +220,7 @@ export const LOOKS: readonly Route[] = [
     answer: answers.lettersPage,
     async give({ operator, clock }, { query: { module, limit: most, after, ...wanted } }) {
       const last = after === undefined ? undefined : (await letterOf({ operator }, after)).letter;
-      const which = present({ ...withTimes(wanted, clock.now()), module: moduleOf(module) });
+      const which = present({ ...withTimes(wanted, clock.now()), module: moduleNamed(module) });
       const { letters, scanned, next } = await operator.deadLetters(which, { limit: most, after: last });
       return { letters: letters.map(withId), scanned, ...(next ? { next: runId(next) } : {}) };
     },
@@ -352,11 +354,6 @@ function known<Answer>(answer: Answer | "newer" | undefined, key: RunKey): Answe
   if (answer === undefined) throw new ProblemError("not-found", `Run ${runId(key)} is gone: its history ended.`);
   if (answer !== "newer") return answer;
   throw new ProblemError("newer-release", `A newer release wrote the row of run ${runId(key)}. Ask that release.`);
-}
-
-/** Reads the name of a module, where - stands for none. */
-function moduleOf(name: string | undefined): string | undefined {
-  return name === "-" ? "" : name;
 }
 
 /** Finds a dead letter that no run left. Throws a ProblemError if there is none. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { roomOf } from "../../cli/page/room-of.ts";
 import { serve } from "../../cli/page/serve.ts";
 import { PAGE } from "../../shared/api/door.ts";
@@ -30,6 +30,29 @@ beforeAll(async () => {
 afterAll(() => {
   served.server.closeAllConnections();
   served.server.close();
+});
+
+it("an audit is shared by all who ask, also if the module files are read anew meanwhile", async () => {
+  const { deps, log } = makeWorld();
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  let looks = 0;
+  const identities = async (...asked: Parameters<typeof deps.table.identities>) => {
+    looks += 1;
+    await held;
+    return deps.table.identities(...asked);
+  };
+  const modules = async () => ({ modules: [], wrongFiles: [] });
+  const slow = { ...deps, table: { ...deps.table, identities } };
+  const room = roomOf({ deps: slow, log, words: "here", modules }, { target: [], mayChange: true });
+  vi.useFakeTimers({ toFake: ["performance"] });
+  const first = (await room()).audit();
+  vi.advanceTimersByTime(11_000);
+  const second = (await room()).audit();
+  vi.useRealTimers();
+  goOn();
+  expect(await first).toBe(await second);
+  expect(looks).toBe(1);
 });
 
 interface Asked {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import axe, { type AxeResults } from "axe-core";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
@@ -210,6 +211,45 @@ describe("a view", () => {
   });
 });
 
+describe("what a run waits for", () => {
+  it("is said by the time that it is, also if the answer is the same", async () => {
+    const { page } = await open("modules");
+    let asked = 0;
+    await page.route("**/explanation", async (route) => {
+      asked += 1;
+      if (asked > 1) return route.fulfill({ status: 304 });
+      const response = await route.fetch();
+      const usually = { count: 5, medianMs: 1_000, p95Ms: 2_000 };
+      return route.fulfill({ response, json: { ...(await response.json()), usually } });
+    });
+    const view = await viewOfRun(stack, "--module", "slow", "--status", "running");
+    await page.goto(new URL(`/api/ui/${view}`, page.url()).href);
+    const created = page.getByText(/created .* ago/).first();
+    const before = await created.textContent();
+    await expect.poll(() => created.textContent(), { timeout: 15_000 }).not.toBe(before);
+  });
+});
+
+describe("a number of messages that no module takes", () => {
+  it("leads to these alone", async () => {
+    const { page } = await open("audit");
+    await page.route("**/api/v1/status", async (route) => {
+      const response = await route.fetch();
+      const status = await response.json();
+      const [first] = status.modules;
+      await route.fulfill({
+        response,
+        json: { ...status, modules: [{ ...first, module: "", held: { count: 7, isMore: false } }] },
+      });
+    });
+    await page.getByRole("link", { name: "Now" }).click();
+    await page.locator("[data-row]").getByRole("link", { name: "7", exact: true }).click();
+    await page.waitForURL(/module=-&status=held/);
+    await page.getByText("There are no such runs").waitFor();
+    expect(await page.getByLabel("Module").inputValue()).toBe("-");
+  });
+});
+
 describe("a filter", () => {
   it("keeps what a person types while the list is read again, and holds once the person pauses", async () => {
     const { page } = await open("runs");
@@ -330,6 +370,8 @@ describe("an action", () => {
   it("is first tried, then done, and then stands in the action log", async () => {
     const { page } = await open("modules/idle");
     await page.getByRole("button", { name: "Limit idle" }).click();
+    await page.getByLabel("Slots").fill(" ");
+    expect(await page.getByRole("button", { name: "Dry run" }).isDisabled()).toBe(true);
     await page.getByLabel("Slots").fill("3");
     await page.getByLabel("Why").fill("to see <b>it</b>");
     await page.getByRole("button", { name: "Dry run" }).click();
@@ -351,8 +393,13 @@ describe("an action", () => {
   it("cancels the runs that are selected", async () => {
     const { page } = await open("runs?module=again");
     await page.getByRole("checkbox").first().check();
+    const messageId = await page.locator("[data-row] .under").first().textContent();
     await page.getByRole("button", { name: "Cancel the run" }).click();
     await page.getByText("Would be done").waitFor();
+    await page
+      .getByRole("dialog")
+      .getByText(messageId ?? "", { exact: true })
+      .waitFor();
     // The reason changes nothing of what was tried.
     await page.getByLabel("Why").fill("a wrong order");
     expect(await page.getByRole("dialog").locator("code").textContent()).toMatch(
@@ -360,8 +407,12 @@ describe("an action", () => {
     );
     await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
-    await page.getByRole("button", { name: "Close" }).click();
+    const focused = () => page.evaluate("document.activeElement.textContent");
+    expect(await focused()).toBe("Close");
+    await page.keyboard.press("Enter");
     await page.getByText("There are no such runs").waitFor();
+    // The button that opened the action is gone.
+    expect(await focused()).toBe("Runs");
     expect(await stack.dispatcher("actions")).toMatch(/cancel .*a wrong order/);
   });
 
@@ -376,7 +427,7 @@ describe("an action", () => {
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Would be done 130").waitFor();
     expect(await dialog.locator("code").textContent()).toBe(
-      "dispatcher runs ls --module=many --limit=10000 --output=name | xargs -r dispatcher runs cancel",
+      "dispatcher runs ls --module=many --limit=130 --output=name | xargs -r dispatcher runs cancel",
     );
     await dialog.getByRole("button", { name: "Cancel 130 runs" }).click();
     await dialog.getByText("Done 130").waitFor();
@@ -460,7 +511,7 @@ describe("an action", () => {
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Redrive the group" }).click();
     await page.getByLabel("How many").selectOption("1");
-    await page.getByText("worse: 4 can be redriven.").waitFor();
+    await page.getByText("worse: 4 can be redriven, and 1 of them will be.").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
     await expect.poll(() => stack.dispatcher("dead", "redrives"), { timeout: 30_000 }).toMatch(/worse .* done +1 /);
@@ -482,6 +533,40 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Redrive the message" }).waitFor();
     await page.getByRole("link", { name: first, exact: true }).click();
     await toNewest.waitFor();
+  });
+
+  it("that is refused leaves selected what was selected", async () => {
+    const { page } = await open("dead-letters?module=worse");
+    await page.getByRole("checkbox").nth(1).check();
+    const title = "The table can't be used";
+    await page.route("**/api/v1/dead-letters/redrive", async (route) => {
+      if (route.request().postDataJSON().dryRun) await route.continue();
+      else
+        await route.fulfill({ status: 503, json: { type: "about:blank", title, status: 503, detail: "Try again." } });
+    });
+    await page.getByRole("button", { name: "Redrive the message" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("1 can be redriven").waitFor();
+    await dialog.getByRole("button", { name: "Redrive the message" }).click();
+    await dialog.getByText(title).waitFor();
+    await dialog.getByRole("button", { name: "Leave it" }).click();
+    await page.getByText("1 selected").waitFor();
+    expect(await page.getByRole("button", { name: /^Redrive/ }).allTextContents()).toEqual(["Redrive the message …"]);
+  });
+
+  it("is not offered for all that match if what was selected is not shown any more", async () => {
+    const { page } = await open("dead-letters?module=worse");
+    await page.getByRole("checkbox").nth(1).check();
+    await page.route("**/api/v1/dead-letters?*", async (route) => {
+      const response = await route.fetch({ headers: { ...route.request().headers(), "if-none-match": "" } });
+      const { letters, ...rest } = await response.json();
+      const others = letters.map((letter: object) => ({ ...letter, id: "worse:1:1" })).slice(0, 1);
+      await route.fulfill({ status: 200, json: { ...rest, letters: others } });
+    });
+    await page.getByText("What was selected is not in the list any more").waitFor({ timeout: 20_000 });
+    expect(await page.getByRole("button", { name: /^(Redrive|Purge)/ }).count()).toBe(0);
+    await page.getByRole("button", { name: "Clear" }).click();
+    await page.getByRole("button", { name: "Redrive all that match" }).waitFor();
   });
 
   it("purges what a person has counted", async () => {
@@ -631,6 +716,30 @@ describe("the address", () => {
     expect(await other.getByText("Open the address").count()).toBe(0);
   });
 
+  it("that is pasted into an open tab brings its secret, and a part of the page is none", async () => {
+    const { page } = await open("modules");
+    await page.evaluate("sessionStorage.clear()");
+    await page.evaluate(`location.hash = ${JSON.stringify(acting.hash)}`);
+    await page.waitForURL((url) => url.hash === "");
+    await page.getByRole("link", { name: "slow" }).waitFor();
+    await page.locator(".skip").focus();
+    await page.keyboard.press("Enter");
+    expect(page.url()).toMatch(/#main$/);
+    await page.reload();
+    await page.getByRole("link", { name: "slow" }).waitFor();
+  });
+
+  it("with the secret of a server that has ended takes that of another tab", async () => {
+    const { page } = await open("modules");
+    const other = await page.context().newPage();
+    await other.goto(new URL(`/api/ui/failures#${"x".repeat(32)}`, acting).href);
+    await other.getByRole("heading", { name: "Failures" }).waitFor();
+    const third = await page.context().newPage();
+    await third.goto(new URL("/api/ui/failures", acting).href);
+    await third.getByRole("heading", { name: "Failures" }).waitFor();
+    expect(await third.evaluate("sessionStorage.length")).toBe(1);
+  });
+
   it("without the secret shows nothing, and says what to do", async () => {
     const context = await browser.newContext();
     contexts.push(context);
@@ -669,6 +778,40 @@ describe("a page that is open", () => {
     await stack.dispatcher("modules", "resume", "slow");
     await page.evaluate('delete document.hidden; document.dispatchEvent(new Event("visibilitychange"))');
     await page.getByText("paused").waitFor({ state: "detached" });
+  });
+
+  it("asks again for what could not be had, also for what it shows once", async () => {
+    const { page } = await open("modules");
+    let asked = 0;
+    await page.route("**/explanation", async (route) => {
+      asked += 1;
+      const problem = { type: "about:blank", title: "Away", status: 503, detail: "It comes back." };
+      await (asked === 1 ? route.fulfill({ status: 503, json: problem }) : route.continue());
+    });
+    await page.goto(new URL(`/api/ui/${await viewOfRun(stack, "--closed", "--module", "good")}`, page.url()).href);
+    await page.getByText("It comes back.").waitFor();
+    await page.getByRole("heading", { name: "How it ended" }).waitFor();
+    expect(asked).toBe(2);
+  });
+
+  it("waits for an audit as long as its server does", async () => {
+    const { page } = await open("modules");
+    // A hundred times as fast.
+    await page.addInitScript({
+      content:
+        "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 100);",
+    });
+    for (const address of ["**/api/v1/audit", "**/api/v1/failure-groups?*"])
+      await page.route(address, async (route) => {
+        await setTimeout(1_000);
+        await route.continue();
+      });
+    await page.goto(new URL("/api/ui/audit", page.url()).href);
+    await page.getByText("Nothing needs to be repaired").waitFor();
+    await page.getByRole("link", { name: "Failures" }).click();
+    await page.getByText("takes too long").waitFor();
+    expect(await page.getByText("does not answer").count()).toBe(0);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
   it("says so if its server is gone, and shows what it said last", async () => {

@@ -7,6 +7,7 @@ import type { Problem } from "../../shared/api/problem.ts";
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { RedrivePlan } from "../../shared/operate/redrive-letters.ts";
 import { sourceName } from "../../shared/run/source.ts";
+import { focusTitle } from "../address.ts";
 import { act } from "../api.ts";
 import { type Children, html, valueIn } from "../html.ts";
 import { type Acted, atOnce, type Round, type Rounds } from "../rounds.ts";
@@ -78,10 +79,15 @@ const Opening = createContext<(opened: Opened) => void>(() => {});
 /** Shows the action that a person opens, also if the list from which it was opened has changed meanwhile. */
 export function ActionPlace({ children }: { readonly children: Children }) {
   const [opened, open] = useState<Opened>();
+  const close = () => {
+    open(undefined);
+    // What was done may have taken the button away from which the action was opened.
+    requestAnimationFrame(() => document.activeElement === document.body && focusTitle());
+  };
   return html`
     <${Opening.Provider} value=${open}>
       ${children}
-      ${opened && html`<${ActionDialog} ...${opened} onClose=${() => open(undefined)} />`}
+      ${opened && html`<${ActionDialog} ...${opened} onClose=${close} />`}
     <//>
   `;
 }
@@ -170,10 +176,15 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         ...(shown ? { round: shown } : {}),
       });
     } finally {
-      if (!dryRun) onDone?.();
+      if (!dryRun && round && !isInVain(round.acted)) onDone?.();
     }
   };
   const { step, isBusy, round, problem } = state;
+  const last = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // The button that was pressed is gone.
+    if (step === "done") last.current?.focus();
+  }, [step]);
   // What was ordered can't be taken back, so that its answer is waited for.
   const isOrdered = isBusy && step === "tried";
   // An effect of each state would come later than the words that the person sees.
@@ -193,6 +204,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
   };
   const acted = round?.acted;
   const isRefused = acted !== undefined && !mayBeDone(acted);
+  const areNumbers = (deed.fields ?? []).every(({ name, isNumber }) => !isNumber || /^\d+$/.test(typed[name] ?? ""));
   const isTypedRight = !deed.isTyped || Number(typed["count"]) === acted?.plan?.chosen;
   return html`
     <dialog ref=${dialog} onCancel=${refuseToClose} onClose=${onClose} aria-labelledby="deed">
@@ -214,7 +226,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           ${problem && html`<${ProblemNote} problem=${problem} />`}
           ${isBusy && html`<${HowFar} round=${round} isOrdered=${isOrdered} />`}
           ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
-          ${acted && html`<${ActedNote} acted=${acted} />`}
+          ${acted && html`<${ActedNote} acted=${acted} most=${typed["most"]} />`}
         </div>
         ${acted && html`<${CommandLine} command=${deed.command?.({ why }) ?? withReason(acted.command, why)} />`}
         ${
@@ -233,7 +245,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           html`<p class="note">This page only looks. Run the command above, or start the page with <code>dispatcher ui --act</code>.</p>`
         }
         <div class="buttons">
-          ${step === "asked" && !isBusy && html`<button type="submit" class="main" onClick=${() => send(true)}>Dry run</button>`}
+          ${step === "asked" && !isBusy && html`<button type="submit" class="main" disabled=${!areNumbers} onClick=${() => send(true)}>Dry run</button>`}
           ${
             (step === "tried" || isBusy) &&
             mayChange &&
@@ -243,7 +255,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           ${
             isBusy && deed.rounds
               ? html`<button type="button" onClick=${stop}>Stop</button>`
-              : html`<button type="button" disabled=${isOrdered} onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>`
+              : html`<button type="button" ref=${last} disabled=${isOrdered} onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>`
           }
         </div>
       </form>
@@ -284,13 +296,19 @@ function HowFar({ round, isOrdered }: { readonly round?: Round; readonly isOrder
 /** More answers than these are summed up. */
 const MOST_ANSWERS = 10;
 
+interface ActedProps {
+  readonly acted: Acted;
+  /** So many of each source are redriven at most; all of them, if it is empty. */
+  readonly most: string | undefined;
+}
+
 /** Says what became of each thing, or what would. */
-function ActedNote({ acted: { answers = [], plans = [], plan, done } }: { readonly acted: Acted }) {
+function ActedNote({ acted: { answers = [], plans = [], plan, done }, most }: ActedProps) {
   const isNothing = answers.length + plans.length === 0 && plan === undefined;
   return html`
     <ul class="answers">
       ${isNothing && html`<li>There is nothing to do.</li>`}
-      ${plans.map((one) => html`<li><${Plain} text=${redriveText(one)} /></li>`)}
+      ${plans.map((one) => html`<li><${Plain} text=${redriveText(one, most)} /></li>`)}
       ${
         answers.length > MOST_ANSWERS
           ? summed(answers).map(
@@ -328,6 +346,11 @@ function summed(answers: NonNullable<Acted["answers"]>): Summed[] {
   return [...sums.values()].toSorted((a, b) => b.count - a.count);
 }
 
+/** Whether all of it was refused, so that what is selected may be tried again. */
+function isInVain({ answers = [] }: Acted): boolean {
+  return answers.length > 0 && answers.every(({ kind }) => kind === "refused");
+}
+
 /** Whether what was tried would do anything. */
 function mayBeDone({ answers = [], plans, plan }: Acted): boolean {
   if (plan) return plan.chosen > 0;
@@ -335,8 +358,9 @@ function mayBeDone({ answers = [], plans, plan }: Acted): boolean {
   return answers.some(({ kind }) => kind === "would");
 }
 
-function redriveText({ source, letters, left, inFront, tooDeep }: Omit<RedrivePlan, "met">): string {
-  const parts = [`${sourceName(source)}: ${letters} can be redriven`];
+function redriveText({ source, letters, left, inFront, tooDeep }: Omit<RedrivePlan, "met">, most = ""): string {
+  const now = most !== "" && Number(most) < letters ? `, and ${most} of them will be` : "";
+  const parts = [`${sourceName(source)}: ${letters} can be redriven${now}`];
   if (Object.keys(left).length > 0) parts.push(`left: ${leftText(left)}`);
   if (inFront > 0) parts.push(inFrontText(inFront));
   if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);

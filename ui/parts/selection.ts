@@ -11,6 +11,8 @@ export interface Selection<Row> {
   /** Whether these are all that match, and not only shown ones. */
   readonly isAll: boolean;
   readonly selected: ReadonlySet<string>;
+  /** Whether something is selected, and the list shows nothing of it any more. */
+  readonly isHidden: boolean;
   readonly toggle: (id: string) => void;
   /** Selects all shown rows, or none. */
   readonly toggleAll: () => void;
@@ -33,6 +35,7 @@ export function useSelection<Row extends { readonly id: string }>(list: string, 
   return {
     rows: all ?? rows,
     isAll: all !== undefined,
+    isHidden: all === undefined && ids.size > 0 && rows.length === 0,
     selected: all === undefined ? ids : new Set(shown.map(({ id }) => id)),
     toggle(id) {
       const next = new Set(all === undefined ? ids : shown.map((row) => row.id));
@@ -90,14 +93,14 @@ export function SelectionBar<Row>({ selection, shown, mayAll, read, most = shown
     setFound(undefined);
     if (!isStopped.current) selection.chooseAll(all.slice(0, most));
   };
-  const { rows, isAll, clear } = selection;
-  if (rows.length === 0 && !isAll) return problem ? html`<${ProblemNote} problem=${problem} />` : null;
+  const { rows, isAll, isHidden, clear } = selection;
+  if (rows.length === 0 && !isAll && !isHidden) return problem ? html`<${ProblemNote} problem=${problem} />` : null;
   return html`
     <div class="selection" role="status">
       ${
         found === undefined
           ? html`
-              <span>${isAll ? allText(rows.length, read && most) : `${countText(rows.length)} selected`}</span>
+              <span>${isAll ? allText(rows.length, read && most) : isHidden ? "What was selected is not in the list any more" : `${countText(rows.length)} selected`}</span>
               ${!isAll && mayAll && rows.length === shown.length && html`<button type="button" class="small" onClick=${gather}>Select all that match</button>`}
               <button type="button" class="small" onClick=${clear}>Clear</button>
             `

@@ -36,11 +36,9 @@ export function AuditView() {
           ${tooYoungText({ tooYoung }).map((text) => html`<p class="note"><${Plain} text=${text} /></p>`)}
           ${
             findings.length === 0
-              ? html`<${Nothing}>${
-                  unfinished.length === 0
-                    ? "Nothing needs to be repaired: bus, rows and cluster agree, and nothing is lost or orphaned."
-                    : "Nothing is known of what was not compared. Look again once it can be read."
-                }<//>`
+              ? unfinished.length === 0
+                ? html`<p class="note good">Nothing needs to be repaired: bus, rows and cluster agree, and nothing is lost or orphaned.</p>`
+                : html`<${Nothing}>Nothing is known of what was not compared. Look again once it can be read.<//>`
               : html`<ul class="findings">
                   ${findings.map(
                     (finding) => html`<li data-row>

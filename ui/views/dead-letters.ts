@@ -2,9 +2,9 @@ import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
-import { type Alike, type Letters, purge, redrive } from "../deeds.ts";
+import { type Alike, type Letters, naming, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
-import { ActionButton } from "../parts/action.ts";
+import { ActionButton, type Deed } from "../parts/action.ts";
 import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
 import { Pages } from "../parts/pages.ts";
 import { RunName } from "../parts/run-name.ts";
@@ -42,9 +42,10 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const isMore = next !== undefined || after !== undefined;
   const modules = useModuleNames();
   const alike = alikeBy(filters);
-  const chosen = selection.rows.map(({ id }) => id);
-  const areNamed = chosen.length > 0 && !selection.isAll;
-  const which = areNamed ? { runs: chosen } : loaded.problem ? undefined : alike;
+  const chosen = selection.isAll ? [] : selection.rows;
+  const runs = chosen.map(({ id }) => id);
+  const which = runs.length > 0 ? { runs } : loaded.problem || selection.isHidden ? undefined : alike;
+  const about = (deed: Deed) => (runs.length > 0 ? naming(deed, chosen) : deed);
   const done = () => {
     selection.clear();
     loaded.again();
@@ -52,8 +53,8 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const deeds =
     which &&
     html`
-      <${ActionButton} deed=${redrive(which)} onDone=${done} />
-      ${mayPurge(which) && html`<${ActionButton} deed=${purge(which)} onDone=${done} />`}
+      <${ActionButton} deed=${about(redrive(which))} onDone=${done} />
+      ${mayPurge(which) && html`<${ActionButton} deed=${about(purge(which))} onDone=${done} />`}
     `;
   return html`
     <${View} title="Dead letters" aside=${deeds}>

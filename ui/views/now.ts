@@ -35,7 +35,7 @@ function shown({ modules, problems }: Status) {
     }
     <p class="hint">
       At work: Jobs that the last tick counted, of its slots. In line: below it, how long until the last of them
-      begins. Done, Failed, Job takes and ended are of the last hour. Failed leaves out what a person cancelled. Half
+      begins. Done, Failed, Job takes and ended are of the last hour. Failed has what was rejected too, and not what a person cancelled. Half
       of the Jobs take no longer than Job takes says.
     </p>
   `;
@@ -91,14 +91,17 @@ function total(words: string, number: string, to: string, tone: string) {
 const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Module", show: (module) => html`<${ModuleName} module=${module} />` },
   { head: "At work", show: (module) => html`<${AtWork} module=${module} />`, isNumber: true },
-  { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true },
+  { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true, isTime: true },
   { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
   { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
   { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true, isTime: true },
   {
     head: "Done",
     show: (module) =>
-      ended(doneOf(module), addressOf(["runs"], { which: "closed", module: module.module, status: "succeeded" })),
+      ended(
+        doneOf(module),
+        addressOf(["runs"], { which: "closed", module: module.module || "-", status: "succeeded" }),
+      ),
     isNumber: true,
   },
   {
@@ -199,7 +202,7 @@ function count(
   status: string,
 ) {
   if (many === 0 && !isMore) return html`<span class="none">0</span>`;
-  return html`<${Link} to=${addressOf(["runs"], { module, status })}>${countText(many, isMore)}<//>`;
+  return html`<${Link} to=${addressOf(["runs"], { module: module || "-", status })}>${countText(many, isMore)}<//>`;
 }
 
 /** How many ended, with the way to them. */

@@ -3,7 +3,7 @@ import { commandText } from "../../shared/api/command-text.ts";
 import type { OtherLetter, OtherLetterShown } from "../../shared/operate/views/other-letters.ts";
 import type { Place } from "../address.ts";
 import { withQuery } from "../api.ts";
-import { redrive } from "../deeds.ts";
+import { naming, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
@@ -61,7 +61,7 @@ export function OtherLetterView({ id }: { readonly id: string }) {
   const deed =
     letter &&
     letter.hindrance === undefined &&
-    html`<${ActionButton} deed=${redrive({ runs: [id] })} onDone=${loaded.again} />`;
+    html`<${ActionButton} deed=${naming(redrive({ runs: [id] }), [{ ...letter, id }])} onDone=${loaded.again} />`;
   return html`
     <${View} title=${id} aside=${deed}>
       <${Ready} loaded=${loaded} show=${factsShown} />

@@ -13,7 +13,7 @@ import type { RunShown } from "../../shared/operate/views/run.ts";
 import { isDeadLettered, isRedrivable, originalId, runId } from "../../shared/run/run.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
-import { cancel, redrive } from "../deeds.ts";
+import { cancel, naming, redrive } from "../deeds.ts";
 import { html, valueIn } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
@@ -42,8 +42,8 @@ export function RunView({ id }: { readonly id: string }) {
   const isOpen = loaded.data !== undefined && loaded.data.place !== "closed";
   const aside = html`
     ${run && html`<${StatusChip} status=${run.status} />`}
-    ${run && isOpen && html`<${ActionButton} deed=${cancel([run.id])} onDone=${loaded.again} />`}
-    ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
+    ${run && isOpen && html`<${ActionButton} deed=${naming(cancel([run.id]), [run])} onDone=${loaded.again} />`}
+    ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${naming(redrive({ runs: [run.id] }), [run])} onDone=${loaded.again} />`}
     ${redriven && redriven.status !== "withdrawn" && html`<${RunLink} id=${redriven.id} text=${upper(redrivenMark(redriven))} />`}
   `;
   const name = run?.id ?? id;
@@ -87,9 +87,10 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
         show=${(explanation: Explanation) => {
           const id = runId(explanation.run);
           // What stands above names the run already.
-          const sentences = sentencesOf(explanation, { isShort: true }).map((text) =>
-            text.startsWith(id) ? `It${text.slice(id.length)}` : text,
-          );
+          // An answer that is still right is not sent again, but the time goes on.
+          const sentences = sentencesOf(explanation.kind === "open" ? { ...explanation, at: now() } : explanation, {
+            isShort: true,
+          }).map((text) => (text.startsWith(id) ? `It${text.slice(id.length)}` : text));
           return html`<ul class="why">${sentences.map((text) => html`<li><${Plain} text=${text} /></li>`)}</ul>`;
         }}
       />

@@ -6,7 +6,7 @@ import type { RunListed } from "../../shared/operate/views/listed.ts";
 import { attemptsHad, CLOSED_STATUSES, isRedrivable, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { addressOf, type Place } from "../address.ts";
 import { ask, withQuery } from "../api.ts";
-import { cancel, redrive } from "../deeds.ts";
+import { cancel, naming, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
@@ -121,13 +121,14 @@ export function RunsView({ place }: { readonly place: Place }) {
 function deedFor(
   which: "open" | "closed",
   { rows, isAll }: Selection<RunListed>,
-  { status, ...filters }: Omit<RunsListed, "status"> & { readonly status: string },
+  { status, ...filters }: Omit<RunsListed, "status" | "most"> & { readonly status: string },
 ): Deed | undefined {
   const known = [...OPEN_STATUSES, ...CLOSED_STATUSES].find((one) => one === status);
-  const listed = isAll ? { ...filters, which, ...(known ? { status: known } : {}) } : undefined;
-  const chosen = rows.filter((run) => which === "open" || isRedrivable(run, run.redriven)).map(({ id }) => id);
+  const listed = isAll ? { ...filters, which, ...(known ? { status: known } : {}), most: rows.length } : undefined;
+  const chosen = rows.filter((run) => which === "open" || isRedrivable(run, run.redriven));
   if (chosen.length === 0) return undefined;
-  return which === "open" ? cancel(chosen, listed) : redrive({ runs: chosen }, listed);
+  const runs = chosen.map(({ id }) => id);
+  return naming(which === "open" ? cancel(runs, listed) : redrive({ runs }, listed), chosen);
 }
 
 /** A status of runs that are over says so by itself, and so does an exit code. */

@@ -4,6 +4,7 @@ import { ROUTES, routesAt } from "../../../shared/api/routes.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
 import { keyOf, runId } from "../../../shared/run/run.ts";
+import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
 import { apiOf, textAt } from "../../support/api-of.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
@@ -124,6 +125,14 @@ describe("the looks of the API", () => {
     }
     expect(await listed("/runs?exitCode=64")).toBe(1);
     expect((await apiOf(world).get("/dead-letters?exitCode=1")).said).toEqual({ letters: [], scanned: 1 });
+  });
+
+  it("list the runs of messages that no module took, by -", async () => {
+    const world = makeWorld([aModule({ when: { subject: "image.uploaded" } })]);
+    await world.send({ messageId: "m-none", subject: "other" });
+    await world.send({ messageId: "m-some", subject: "image.uploaded" });
+    const { said } = await apiOf(world).get("/runs?which=closed&module=-");
+    expect(said).toMatchObject({ runs: [{ messageId: "m-none", module: "" }] });
   });
 
   it("show no body, except to an operator who asks for it", async () => {

@@ -3,7 +3,7 @@ import { forAll } from "../../../cli/runs/for-all.ts";
 import { aimed } from "../../../ui/aimed.ts";
 
 const TARGET = " '--context=my prod' --namespace=acme";
-const all = forAll({ which: "open" }, ["runs", "cancel"], { why: "a | b" });
+const all = forAll({ which: "open", most: 10_000 }, ["runs", "cancel"], { why: "a | b" });
 
 it.each([
   { name: "has the flags", command: "dispatcher audit", target: TARGET, says: `dispatcher audit${TARGET}` },
@@ -21,10 +21,10 @@ it.each([
     says: `dispatcher runs cancel a:1:1${TARGET} --dry-run`,
   },
   {
-    name: "keeps the namespace of kubectl",
+    name: "keeps the namespace of kubectl, and has the context",
     command: "kubectl -n jobs delete job a",
     target: TARGET,
-    says: "kubectl -n jobs delete job a",
+    says: "kubectl -n jobs delete job a '--context=my prod'",
   },
 ])("a command of the page $name", ({ command, target, says }) => {
   expect(aimed(command, target)).toBe(says);
