@@ -91,7 +91,7 @@ function total(words: string, number: string, to: string, tone: string) {
 const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Module", show: (module) => html`<${ModuleName} module=${module} />` },
   { head: "At work", show: (module) => html`<${AtWork} module=${module} />`, isNumber: true },
-  { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true, isTime: true },
+  { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true },
   { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
   { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
   { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true, isTime: true },
@@ -174,7 +174,7 @@ function InLine({ module: { module, inLine, ends, took, slots } }: { readonly mo
       inLine.count > 0 &&
       slots !== 0 &&
       eachMs !== undefined &&
-      html`<div class="under">${inLine.isMore ? `over ${lengthText(leastMs)}` : `about ${lengthsText(leastMs, mostMs)}`}</div>`
+      html`<div class="under range">${inLine.isMore ? `over ${lengthText(leastMs)}` : `about ${lengthsText(leastMs, mostMs)}`}</div>`
     }
   `;
 }
