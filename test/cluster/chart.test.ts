@@ -310,7 +310,7 @@ describe("what is rendered", () => {
     expect(environmentOf(deployment)).toMatchObject({ FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: "true" });
     expect(valueAt(deployment, [...POD, "terminationGracePeriodSeconds"])).toBeGreaterThan(75);
     const budget = await one("PodDisruptionBudget", CONNECTED);
-    expect(budget).toMatchObject({ spec: { maxUnavailable: 1 } });
+    expect(budget).toMatchObject({ spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" } });
     const labels = valueAt(deployment, ["spec", "template", "metadata", "labels"]);
     for (const [object, ...path] of [
       [budget, "spec", "selector", "matchLabels"],
