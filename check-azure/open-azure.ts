@@ -59,10 +59,9 @@ export function openAzure(options: AzureOptions): OpenAzure {
     async deploy(changes) {
       const values = join(scratch, "values.yaml");
       await writeFile(values, stringify(checkValues(options.image, changes)));
-      const region = flags.region === undefined ? [] : ["--region", flags.region];
       const built = isDeployed ? ["--tag", TAG] : ["--build", "--tag", TAG];
       const image = flags.from === undefined ? built : ["--from", flags.from];
-      const args = [environment.name, "--values", values, ...image, ...region];
+      const args = [environment.name, "--values", values, ...image];
       const { stdout, stderr } = await runCommand(deployScript, args, { env, signal, onSaid });
       isDeployed = true;
       return stdout + stderr;

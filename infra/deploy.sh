@@ -21,8 +21,8 @@ IMAGE is one of these:
   --values FILE    the chart's values with your modules; also creates the queues and topics that the modules read
   --tag TAG        with --build: tag of the image (the commit, followed by the time if the image's files have changed)
   --what-if        print what the deployment would change, and change nothing
-  --region REGION  where Azure keeps the record of the deployment (westeurope); the resources themselves are in the
-                   region that the parameter file names
+  --region REGION  where Azure keeps the record of the deployment (where it is already, or else the location that the
+                   parameter file names, which is where the resources are)
   -h, --help       print this, and end
   --version        print the version, and end
 
@@ -86,7 +86,7 @@ wrong() {
 }
 
 read_arguments() {
-  command=up environment='' values='' region=westeurope what_if=false yes=false
+  command=up environment='' values='' region='' what_if=false yes=false
   from='' build=false image=functions tag=''
   local given=' '
   if [[ ${1-} == down ]]; then
@@ -211,6 +211,15 @@ deployment() {
   az deployment sub "$1" --name "$RELEASE-$environment" "${@:2}"
 }
 
+# Sets $region to where Azure keeps the record of the deployment, unless it was given. Azure refuses to move a record,
+# and each cloud has regions of its own.
+find_region() {
+  [[ -z $region ]] || return 0
+  region=$(deployment show --query location --output tsv 2>/dev/null) ||
+    region=$(sed -n "s/^param location = '\([^']*\)'.*/\1/p" "$infra/$environment.bicepparam")
+  region=${region:-westeurope}
+}
+
 # Reads the outputs of the deployment into $outputs, by name.
 declare -A outputs
 read_outputs() {
@@ -282,6 +291,7 @@ way_in() {
 up() {
   use_values
   check_chart
+  find_region
   local parameters=(--location "$region" --parameters "$infra/$environment.bicepparam")
   if [[ $what_if == true ]]; then
     deployment what-if "${parameters[@]}"

@@ -57,6 +57,7 @@ describe("deploy.sh", () => {
     expect(verbs(ended)).toEqual([
       "az account show",
       "helm template dispatcher " + join(ROOT, "keda"),
+      "az deployment sub show",
       "az deployment sub create",
       "az deployment sub show",
       "az acr build",
@@ -94,6 +95,31 @@ describe("deploy.sh", () => {
       "the-aksName",
     ]);
     expect(callOf(ended, "kubelogin").slice(0, 4)).toEqual(["kubelogin", "convert-kubeconfig", "--login", "azurecli"]);
+  });
+
+  it.each([
+    {
+      name: "it is, if it exists",
+      region: "northeurope",
+      file: "param location = 'usgovvirginia'",
+      want: "northeurope",
+    },
+    { name: "the resources go, if it is new", file: "param location = 'usgovvirginia' // ours", want: "usgovvirginia" },
+    { name: "Europe is, if the parameter file does not say", file: "param location = mine", want: "westeurope" },
+    { name: "it is told to", region: "northeurope", args: ["--region", "uksouth"], want: "uksouth" },
+  ])("keeps the deployment's record where $name", async ({ region, file = "", args = [], want }) => {
+    const checkout = join(script.directory, "checkout");
+    for (const directory of ["infra", "keda"])
+      await cp(join(ROOT, directory), join(checkout, directory), { recursive: true });
+    await writeFile(join(checkout, "infra", "gov.bicepparam"), `using 'main.bicep'\n\n${file}\nparam sources = []\n`);
+    const program = join(checkout, "infra/deploy.sh");
+    for (const end of [["--what-if"], ["--tag", "1"]]) {
+      const up = ["gov", "--values", "my values.yaml", ...args, ...end];
+      const ended = await deploy(up, { program, ...(region === undefined ? {} : { region }) });
+      expect(ended.code).toBe(0);
+      const verb = end[0] === "--what-if" ? "what-if" : "create";
+      expect(optionsOf(callOf(ended, "az", "deployment", "sub", verb))["--location"]).toBe(want);
+    }
   });
 
   it("fills the chart's values with the deployment's outputs, and gives it the same values file as Bicep", async () => {
@@ -134,11 +160,7 @@ describe("deploy.sh", () => {
 
   it("uses all outputs of the template, and no others, each for the value that it is named after", async () => {
     const ended = await deploy(UP);
-    const asked = [
-      ...callOf(ended, "az", "deployment", "sub", "show")
-        .join(" ")
-        .matchAll(/outputs\.(\w+)\.value/g),
-    ];
+    const asked = [...ended.calls.join(" ").matchAll(/outputs\.(\w+)\.value/g)];
     expect(asked.map(([, name]) => String(name)).toSorted()).toEqual(
       Object.keys(readPrediction("dev").outputs).toSorted(),
     );
@@ -178,6 +200,7 @@ describe("deploy.sh", () => {
     expect(verbs(ended)).toEqual([
       "az account show",
       "helm template dispatcher " + join(ROOT, "keda"),
+      "az deployment sub show",
       "az deployment sub what-if",
     ]);
     expect(ended.said).toContain("Nothing was changed");
@@ -396,8 +419,8 @@ describe("deploy.sh", () => {
 
   it.each([
     { fails: "az-account", says: "az login", later: "az deployment" },
-    { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az deployment sub show" },
-    { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az deployment sub show" },
+    { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az acr" },
+    { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az acr" },
     { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read", later: "az acr" },
     { fails: "az-aks-get-credentials", says: "az aks show --resource-group the-resource", later: "kubelogin" },
     { fails: "kubelogin", says: "", later: "helm list" },

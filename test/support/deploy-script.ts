@@ -39,6 +39,7 @@ case "\${0##*/} $1 $2 $3" in
   "az deployment sub create" | "az deployment sub what-if") echo "values: $DISPATCHER_VALUES" >>"$RECORD.values" ;;
   "az deployment sub show")
     [[ $* != *parameters.environmentName* ]] || echo dev
+    [[ $* != *"--query location"* ]] || cat "$RECORD.region" || exit 3
     for name in $(grep -oE 'outputs\\.[A-Za-z]+' <<<"$*"); do
       sed -n "s/^\${name#outputs.}=//p" "$RECORD.outputs" | grep . || echo "the-\${name#outputs.}"
     done ;;
@@ -74,6 +75,8 @@ export interface DeployOptions {
   readonly stdin?: string;
   /** The script itself, if it is a copy. */
   readonly program?: string;
+  /** Where the record of an earlier deployment is. Without it, there was none. */
+  readonly region?: string;
   /** The outputs of the deployment, by name. An output that is missing here becomes `the-<name>`. */
   readonly outputs?: Readonly<Record<string, string>>;
 }
@@ -122,8 +125,10 @@ export async function makeDeployScript(): Promise<DeployScript> {
     close: () => rm(directory, { recursive: true, force: true }),
   };
 
-  async function prepare({ fails = "", outputs = {}, answers = {} }: DeployOptions = {}) {
+  async function prepare({ fails = "", region, outputs = {}, answers = {} }: DeployOptions = {}) {
     await writeFile(record, "");
+    await rm(`${record}.region`, { force: true });
+    if (region !== undefined) await writeFile(`${record}.region`, region);
     await writeAnswers(join(directory, "answers"), { ...HEALTHY, ...answers });
     const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
     await writeFile(
