@@ -87,7 +87,7 @@ var rules = [
     minutes: 15
     description: join(
       [
-        'A message was enqueued more than ${limits.oldestOpenRunHours} hours ago, and its run is still open.'
+        'A message was enqueued or redriven more than ${limits.oldestOpenRunHours} hours ago, and its run is still open.'
         'The message is not lost, but it is stuck or waits for something.'
         'Find the run with dispatcher runs ls.'
         'Read its status, notBefore and lastError.'

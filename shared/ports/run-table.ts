@@ -146,7 +146,7 @@ export interface Count {
 export interface ModuleQueue extends Count {
   /** Empty if no module takes them. */
   readonly module: string;
-  /** When the message of the first one was enqueued. */
+  /** Since when the first one has its place: see `inLineSince`. */
   readonly firstAt: EpochMs;
 }
 
@@ -158,7 +158,7 @@ export interface ModuleLater {
   readonly doubted: number;
   /** Those of the others that wait for their first attempt. */
   readonly first: number;
-  /** When the oldest of their messages was enqueued. */
+  /** Since when the oldest of them has its place: see `inLineSince`. */
   readonly oldestAt: EpochMs;
 }
 

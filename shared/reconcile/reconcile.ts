@@ -11,6 +11,7 @@ import { type ClusterView, type ListVersions, viewCluster, viewUnlisted } from "
 import type { JobOwners } from "../observe/job-owners.ts";
 import { hasRuns, type ReadBefore, readBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
+import { inLineSince } from "../run/run.ts";
 import { countAtWork, type Sightings } from "../run/tick-counts.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
@@ -203,6 +204,6 @@ function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
 /** Says how many runs the tick read, whether others wait, and how old the oldest is that it read, in ms. */
 function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
   const read = all.flatMap(({ atWork, due, heads, held }) => [...atWork, ...due, ...heads, ...held]);
-  const oldest = read.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
+  const oldest = read.reduce((earliest, { run }) => Math.min(earliest, inLineSince(run)), now);
   return { open: read.length, othersWait: all.some(({ othersWait }) => othersWait), oldestAgeMs: now - oldest };
 }

@@ -234,7 +234,8 @@ export function keyOf({ source, sequenceNumber, enqueuedAt, redrive }: RunKey): 
 
 /**
  * Says since when a run has its place in line: since its message was enqueued, so that a retry comes back to its old
- * place. A redriven run has it since it was redriven, so that a thousand old letters keep no new message waiting.
+ * place. A redriven run has it since it was redriven, so that a thousand old letters keep no new message waiting. Its
+ * age counts from then, because an old letter that was just redriven is not stuck.
  */
 export function inLineSince({ redrive, enqueuedAt, acceptedAt }: Turn): EpochMs {
   return redrive === undefined ? enqueuedAt : acceptedAt;

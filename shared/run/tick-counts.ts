@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { Hold, OpenStatus, Run } from "./run.ts";
+import { type Hold, inLineSince, type OpenStatus, type Run } from "./run.ts";
 
 /** The statuses of runs that are at work. */
 type StatusAtWork = Exclude<OpenStatus, "waiting" | "held">;
@@ -14,7 +14,7 @@ export interface ModuleAtWork {
   readonly heldUpBy: CountsBy<Hold["cause"]>;
   /** Those whose message another receiver holds, so that they can't be settled or requeued yet. */
   readonly busy: number;
-  /** When the oldest of their messages was enqueued. */
+  /** Since when the oldest of them has its place: see `inLineSince`. */
   readonly oldestAt: EpochMs;
 }
 
@@ -55,12 +55,12 @@ export function countAtWork(runs: Iterable<Run>, now: EpochMs): Record<string, M
   const modules = new Map<string, Counting>();
   for (const run of runs) {
     if (run.status === "waiting" || run.status === "held") continue;
-    const counting = modules.get(run.module) ?? { byStatus: {}, heldUpBy: {}, busy: 0, oldestAt: run.enqueuedAt };
+    const counting = modules.get(run.module) ?? { byStatus: {}, heldUpBy: {}, busy: 0, oldestAt: inLineSince(run) };
     modules.set(run.module, counting);
     addOne(counting.byStatus, run.status);
     if (run.heldUpBy !== undefined) addOne(counting.heldUpBy, run.heldUpBy);
     if (run.busyCount > 0 && now < run.notBefore) counting.busy += 1;
-    counting.oldestAt = Math.min(counting.oldestAt, run.enqueuedAt);
+    counting.oldestAt = Math.min(counting.oldestAt, inLineSince(run));
   }
   return Object.fromEntries(modules);
 }

@@ -39,7 +39,7 @@ import type { Action } from "../../shared/run/action.ts";
 import { type NotedLetter, nameOfRun, notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
-import { byAge, type ClosedRun, keyOf, type Run, type RunKey, runId } from "../../shared/run/run.ts";
+import { byAge, type ClosedRun, inLineSince, keyOf, type Run, type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
@@ -218,7 +218,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async queues(source, place, most) {
       const queues = new Map<string, ModuleQueue>();
       for (const { run } of rowsOf(source, place === "line" ? "wait|" : "hold|")) {
-        const { count, firstAt } = queues.get(run.module) ?? { count: 0, firstAt: run.enqueuedAt };
+        const { count, firstAt } = queues.get(run.module) ?? { count: 0, firstAt: inLineSince(run) };
         const { module } = run;
         queues.set(module, { module, firstAt, count: Math.min(most, count + 1), isMore: count + 1 >= most });
       }
@@ -235,7 +235,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
           count: runs.length,
           doubted: doubted.length,
           first: runs.filter((run) => run.attempt === 1 && !doubted.includes(run)).length,
-          oldestAt: Math.min(...runs.map(({ enqueuedAt }) => enqueuedAt)),
+          oldestAt: Math.min(...runs.map(inLineSince)),
         };
       });
       return { modules, isMore: rows.length >= most };

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
-import type { Clock } from "../../clock.ts";
+import type { Clock, EpochMs } from "../../clock.ts";
 import type { ModuleLater, ModuleQueue, Place, RunTable, StoredRun } from "../../ports/run-table.ts";
-import { runId } from "../../run/run.ts";
+import { inLineSince, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import {
   after,
@@ -163,7 +163,7 @@ export function makeRunLists({
     async queues(source, place, most) {
       const queues = new Map<string, ModuleQueue>();
       const partition = sourcePartition(instance, source);
-      const select = ["module", "enqueuedAt"];
+      const select = ["module", ...TURN];
       const doing = `counting what waits of ${sourceName(source)}`;
       for (let range = ROWS_OF[place]; ; ) {
         const page = await rows.query(partition, range, { limit: most, select }, doing);
@@ -179,7 +179,7 @@ export function makeRunLists({
     },
 
     async laterCounts(source, most) {
-      const select = ["module", "attempt", "absentSince", "enqueuedAt"];
+      const select = ["module", "attempt", "absentSince", ...TURN];
       const doing = `counting the runs that wait to come due of ${sourceName(source)}`;
       const found = await rows.query(sourcePartition(instance, source), LATER_ROWS, { limit: most, select }, doing);
       const modules = new Map<string, ModuleLater>();
@@ -223,10 +223,21 @@ export function makeRunLists({
   };
 }
 
+/** The columns that say since when a run has its place: see `inLineSince`. */
+const TURN = ["enqueuedAt", "redrive", "acceptedAt"];
+
 /** Reads what the first row of a line says of it. */
-function firstOf({ module, enqueuedAt }: Row["columns"]): Pick<ModuleQueue, "module" | "firstAt"> {
+function firstOf({ module, enqueuedAt, redrive, acceptedAt }: Row["columns"]): Pick<ModuleQueue, "module" | "firstAt"> {
   return {
     module: typeof module === "string" ? module : "",
-    firstAt: enqueuedAt instanceof Date ? enqueuedAt.getTime() : 0,
+    firstAt: inLineSince({
+      ...(typeof redrive === "number" ? { redrive } : {}),
+      enqueuedAt: msOf(enqueuedAt),
+      acceptedAt: msOf(acceptedAt),
+    }),
   };
+}
+
+function msOf(time: unknown): EpochMs {
+  return time instanceof Date ? time.getTime() : 0;
 }

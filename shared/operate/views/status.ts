@@ -50,7 +50,9 @@ export interface ModuleStatus {
   readonly inLine: Count;
   readonly later: Count & { readonly causes: CountsBy<LaterCause> };
   readonly held: Count;
-  /** When the oldest message of an open run was enqueued, as far as was looked. Undefined if no run is open. */
+  /**
+   * When the message of the oldest open run was enqueued, or redriven, as far as was looked. Undefined if no run is open.
+   */
   readonly oldestAt: EpochMs | undefined;
   /**
    * Undefined unless the module is tripped. If its file is wrong, it may be tripped no more: the row says so of the

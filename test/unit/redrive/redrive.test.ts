@@ -3,6 +3,7 @@ import { ConflictError, LockLostError, UnavailableError } from "../../../shared/
 import { audit } from "../../../shared/operate/audit/audit.ts";
 import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
 import { deadLetter } from "../../../shared/operate/views/dead-letters.ts";
+import { status } from "../../../shared/operate/views/status.ts";
 import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
 import type { RedriveWanted } from "../../../shared/run/redrive.ts";
 import { runId } from "../../../shared/run/run.ts";
@@ -102,6 +103,20 @@ describe("a redriven dead letter", () => {
     world.cluster.succeed(world.jobName());
     await ticks(world, () => world.open().length === 0);
     expect(await letters(world)).toEqual([]);
+  });
+
+  it("is as old as its redrive, in the line of the tick and in the status, however old its message is", async () => {
+    const world = await withDead(1);
+    world.clock.advance(3 * 86_400_000);
+    await redrive(world);
+    const at = world.run().acceptedAt;
+    expect(at).toBeGreaterThan(world.run().enqueuedAt + 3 * 86_400_000);
+    world.clock.advance(7_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ open: 1, oldestAgeMs: 7_000 });
+    expect((await status(world.deps)).modules).toMatchObject([
+      { module: "thumbnail", atWork: { byStatus: { dispatched: 1 } }, oldestAt: at },
+    ]);
   });
 
   it("is tried again as its module says, without a delivery", async () => {
