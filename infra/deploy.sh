@@ -173,9 +173,7 @@ check_tools() {
   need az 'https://learn.microsoft.com/cli/azure/install-azure-cli'
   need helm 'https://helm.sh/docs/intro/install'
   if [[ $what_if == false ]]; then
-    if [[ $command == up ]]; then
-      need kubectl 'https://kubernetes.io/docs/tasks/tools, or with az aks install-cli'
-    fi
+    need kubectl 'https://kubernetes.io/docs/tasks/tools, or with az aks install-cli'
     need kubelogin 'https://azure.github.io/kubelogin/install.html, or with az aks install-cli'
   fi
   local subscription
@@ -264,14 +262,14 @@ To delete everything instead, run: az group delete --name $group"
   [[ $id == /?* ]] || fail "az tells no id of the cluster $cluster in resource group $group. Run this command again"
   borrow_admin "$id"
   for ((attempt = 1; ; attempt++)); do
-    if helm list --namespace "$NAMESPACE" >/dev/null 2>"$scratch/error"; then
+    if may_install; then
       return
     fi
     ((attempt < PATIENCE_ATTEMPTS)) ||
-      fail "the cluster $cluster does not let you in. helm says:
-$(<"$scratch/error")
+      fail "the cluster $cluster does not let you install. kubectl auth can-i says:
+$(<"$scratch/answer")
 You have the role '$ADMIN_ROLE', or get it while this command runs, which can take ten minutes. Run this command again"
-    say "Waiting until the cluster lets you in ($attempt of $PATIENCE_ATTEMPTS)"
+    say "Waiting until the cluster lets you install ($attempt of $PATIENCE_ATTEMPTS)"
     sleep "$PATIENCE_SECONDS"
   done
 }

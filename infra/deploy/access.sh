@@ -5,15 +5,14 @@ readonly ADMIN_ROLE='Azure Kubernetes Service RBAC Cluster Admin'
 # Marks an assignment as made here, so that it is taken back and no other is.
 readonly ADMIN_MARK='Only while infra/deploy.sh runs'
 
-# Makes the deployer an administrator of the cluster with this id, unless the cluster lets the deployer in already.
+# Makes the deployer an administrator of the cluster with this id, unless the deployer may install already.
 # Takes the role back when the script ends, also one that an earlier run could not take back, because it was killed.
 borrow_admin() {
   admin_scope=$1
   deployer=$(object_id)
   [[ -n $deployer ]] || fail "az's token does not tell who you are. Run az login, then run this command again"
   trap 'return_admin; leave' EXIT
-  # Asks about another namespace than use_cluster, because the cluster remembers a refusal for some minutes.
-  if helm list --namespace kube-system >/dev/null 2>&1; then
+  if may_install; then
     return
   fi
   local type
@@ -25,6 +24,15 @@ borrow_admin() {
     fail "you could not be made an administrator of the cluster; az says why above. Get the right to assign roles on
 $admin_scope
 or have somebody who has it give you the role '$ADMIN_ROLE' there, then run this command again"
+}
+
+# Whether the deployer may create what of the chart takes an administrator. AKS's roles for writers and for admins of
+# namespaces let them do all the rest. Leaves in $scratch/answer what the cluster says.
+may_install() {
+  local kind
+  for kind in namespaces validatingadmissionpolicies.admissionregistration.k8s.io; do
+    kubectl auth can-i create "$kind" --all-namespaces >"$scratch/answer" 2>&1 || return 1
+  done
 }
 
 # Takes the role back. Says how to do so by hand if that fails.

@@ -25,7 +25,7 @@ const HEALTHY: Answers = {
   "kubectl-get-scaledobject": [" Ready=True  Active=False  Fallback=False  Paused=Unknown "],
 };
 
-// Each stand-in records how it was called. `FAILS` names the calls that fail, such as "az account" or "helm list".
+// Each stand-in records how it was called. `FAILS` names the calls that fail, such as "az account" or "helm upgrade".
 // `$RECORD.outputs` has the outputs of the deployment. `$ANSWERS` has a directory for each call that prints something,
 // with a file for each time that it is called; the last file stays.
 const STAND_IN = `#!/usr/bin/env bash
@@ -43,6 +43,7 @@ case "\${0##*/} $1 $2 $3" in
     for name in $(grep -oE 'outputs\\.[A-Za-z]+' <<<"$*"); do
       sed -n "s/^\${name#outputs.}=//p" "$RECORD.outputs" | grep . || echo "the-\${name#outputs.}"
     done ;;
+  "kubectl auth can-i create") [[ -e $RECORD.admin || $REFUSED != "$4" ]] || { echo no; exit 1; } ;;
   "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
 esac
 for call in "$ANSWERS"/*; do
@@ -70,8 +71,10 @@ type Answers = Readonly<Record<string, readonly string[]>>;
 export interface DeployOptions {
   /** Calls such as "kubectl-get-pods" that print something else than on a healthy cluster. */
   readonly answers?: Answers;
-  /** The calls that fail, such as "helm-list". */
+  /** The calls that fail, such as "helm-upgrade". */
   readonly fails?: string;
+  /** What the cluster lets only its administrators create, such as "namespaces", and the deployer is none. */
+  readonly refused?: string;
   readonly stdin?: string;
   /** The script itself, if it is a copy. */
   readonly program?: string;
@@ -125,7 +128,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
     close: () => rm(directory, { recursive: true, force: true }),
   };
 
-  async function prepare({ fails = "", region, outputs = {}, answers = {} }: DeployOptions = {}) {
+  async function prepare({ fails = "", refused = "", region, outputs = {}, answers = {} }: DeployOptions = {}) {
     await writeFile(record, "");
     await rm(`${record}.region`, { force: true });
     if (region !== undefined) await writeFile(`${record}.region`, region);
@@ -142,6 +145,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
       HOME: directory,
       RECORD: record,
       FAILS: fails,
+      REFUSED: refused,
       ANSWERS: join(directory, "answers"),
       DEPLOYER_TOKEN: `head.${Buffer.from(JSON.stringify({ oid: DEPLOYER, name: "Ö?>" })).toString("base64url")}.signature`,
       DEPLOY_PATIENCE_SECONDS: "0",
