@@ -305,7 +305,9 @@ If az's Bicep is older than 0.49, run: az bicep upgrade
 RoleAssignmentExists means that an identity has a role already, by an assignment of another name. It was made by hand,
 or by a version of infra/ that did not yet put the identity into the name.
 List them with: az role assignment list --all --query \"[?contains(scope, '/rg-dispatcher-')].id\" --output tsv
-Delete the one that is in the way with: az role assignment delete --ids ID"
+Delete the one that is in the way with: az role assignment delete --ids ID
+If that says ScopeLocked, first take the lock off the resource; the next deployment puts it back:
+az lock delete --name keep --resource-group GROUP --resource-type TYPE --resource-name NAME"
   read_outputs
   put_image
   use_cluster

@@ -426,6 +426,7 @@ describe("deploy.sh", () => {
     { fails: "az-account", says: "az login", later: "az deployment" },
     { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az acr" },
     { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az acr" },
+    { fails: "az-deployment-sub-create", says: "az lock delete --name keep", later: "az acr" },
     { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read", later: "az acr" },
     { fails: "az-aks-get-credentials", says: "az aks show --resource-group the-resource", later: "kubelogin" },
     { fails: "kubelogin", says: "", later: "kubectl auth" },
