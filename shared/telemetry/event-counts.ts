@@ -80,7 +80,8 @@ export function countEvents(): EventCounts {
       case "closed":
         if (event.run.status === "succeeded") counts.completed += 1;
         else if (event.run.status === "lost") counts.lost += 1;
-        else counts.deadLettered += 1;
+        // The letter of a withdrawn run lies where it lay.
+        else if (event.run.status !== "withdrawn") counts.deadLettered += 1;
         break;
       case "left":
         if (event.cause === "job-overdue") counts.overdue += 1;

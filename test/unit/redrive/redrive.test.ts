@@ -151,6 +151,8 @@ describe("a redriven dead letter", () => {
     await abortRedrive(world.deps, SOURCE, HOW, world.log);
     await ticks(world, () => world.open().length === 0, LOCK_MS / 4);
     expect(world.closed()[1]).toMatchObject({ status: "withdrawn", redrive: 1 });
+    // The alert on dead letters reads this count, and nothing was dead-lettered.
+    expect(world.lastTick()).toMatchObject({ deadLettered: 0, settled: 0 });
     expect(await letters(world)).toMatchObject([{ state: "active" }]);
     expect(await noted(world)).toEqual([[1, 1]]);
 
