@@ -19,7 +19,8 @@ IMAGE is one of these:
   --tag TAG                    use the image with this tag that is in the registry already
 
   --values FILE    the chart's values with your modules; also creates the queues and topics that the modules read
-  --tag TAG        with --build: tag of the image (the commit, followed by the time if the image's files have changed)
+  --tag TAG        with --build: tag of the image (the commit, followed by the time if the image's files have changed
+                   or the registry has that tag already)
   --what-if        print what the deployment would change, and change nothing
   --region REGION  where Azure keeps the record of the deployment (where it is already, or else the location that the
                    parameter file names, which is where the resources are)

@@ -50,14 +50,16 @@ build_tag() {
     return
   fi
   tag=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || tag=$(date -u +%Y%m%d%H%M%S)
-  # A changed image needs a new tag, because the cluster does not pull a tag that it has already. Only files that the
-  # image is built from count as a change, and a values file is none of them.
+  local kind=''
+  [[ $image == functions ]] || kind=-$image
+  # A new image needs a new tag, because the nodes do not pull a tag that they have already. So the time is added if files
+  # have changed that the image is built from, and a values file is none of them. It is also added if the registry has an
+  # image of the same files, because the new one may stand on a newer base.
   local -a inputs
   mapfile -t inputs < <(sed -n 's/^!//p' "$root/.dockerignore")
-  if [[ -n $(git -C "$root" status --porcelain -- Dockerfile .dockerignore "${inputs[@]}" 2>/dev/null) ]]; then
+  if [[ -n $(git -C "$root" status --porcelain -- Dockerfile .dockerignore "${inputs[@]}" 2>/dev/null) ]] ||
+    az acr repository show --name "$registry" --image "$name:$tag$kind" --output none 2>/dev/null; then
     tag+=-$(date -u +%Y%m%d%H%M%S)
   fi
-  if [[ $image != functions ]]; then
-    tag+=-$image
-  fi
+  tag+=$kind
 }

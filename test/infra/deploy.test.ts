@@ -241,12 +241,17 @@ describe("deploy.sh", () => {
     git("add", ".");
     git("commit", "--quiet", "--message", "a");
     const commit = git("rev-parse", "--short=12", "HEAD").trim();
-    const tagOfBuild = async () =>
-      tagOf(await deploy([...VALUES, "--build"], { program: join(checkout, "infra/deploy.sh") }));
+    const build = async (options: DeployOptions = {}, ...args: readonly string[]) =>
+      deploy([...VALUES, "--build", ...args], { program: join(checkout, "infra/deploy.sh"), ...options });
+    const isNew = { fails: "az-acr-repository" };
     await writeFile(join(checkout, "my-values.yaml"), "modules: []\n");
-    expect(await tagOfBuild()).toBe(commit);
+    expect(tagOf(await build(isNew))).toBe(commit);
+    // The registry has it already, and so may the nodes. Its base may be newer by now.
+    const again = await build({}, "--image", "standalone");
+    expect(tagOf(again)).toMatch(new RegExp(`^${commit}-\\d{14}-standalone$`));
+    expect(callOf(again, "az", "acr", "repository", "show")).toContain(`dispatcher:${commit}-standalone`);
     await writeFile(join(checkout, "package.json"), "{}\n");
-    expect(await tagOfBuild()).toMatch(new RegExp(`^${commit}-\\d{14}$`));
+    expect(tagOf(await build(isNew))).toMatch(new RegExp(`^${commit}-\\d{14}$`));
   });
 
   it("imports a released image by its digest, and tags it with that", async () => {
