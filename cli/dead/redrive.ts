@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { flag } from "../../shared/api/command-text.ts";
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
-import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
+import type { PlannedRedrive, Redriving } from "../../shared/operate/redrive-letters.ts";
 import { present } from "../../shared/plain-data.ts";
 import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
 import { nameOfRun } from "../../shared/run/dead-letter.ts";
@@ -76,7 +76,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     const wanted = wantedBy(flags, runs);
     if (!wait && wanted.length > 1)
       throw new Refusal("So many are redriven part by part, one after the other. Leave out --no-wait.");
-    const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
+    const plans = await during("looking through the dead letter queues", (show) => operator.planRedrives(wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
     for (const plan of plans) for (const line of planLines(plan)) printText(line);
     if (count === 0) print("no dead letter of these can be redriven");
@@ -113,12 +113,12 @@ async function runOf(operator: Operator, id: string, flags: TargetFlags): Promis
 /** The redrive of one source, as a person orders it. */
 class Order {
   readonly #operator: Operator;
-  readonly #plan: Plan;
+  readonly #plan: PlannedRedrive;
   readonly #how: Redriving;
   readonly #flags: TargetFlags;
   #tried = 0;
 
-  constructor(operator: Operator, plan: Plan, how: Redriving, flags: TargetFlags) {
+  constructor(operator: Operator, plan: PlannedRedrive, how: Redriving, flags: TargetFlags) {
     this.#operator = operator;
     this.#plan = plan;
     this.#how = how;
@@ -197,21 +197,6 @@ class Order {
   }
 }
 
-/** What a redrive of one source would do, and what is wanted of it. */
-type Plan = RedrivePlan & { readonly wanted: RedriveWanted };
-
-/** Plans the redrives that are wanted, one after the other. */
-async function planAll(
-  operator: Operator,
-  all: readonly RedriveWanted[],
-  show: (looked: number) => void,
-): Promise<Plan[]> {
-  const plans: Plan[] = [];
-  for (const wanted of all)
-    plans.push(...(await operator.planRedrive(wanted, show)).map((plan) => ({ ...plan, wanted })));
-  return plans;
-}
-
 /** What was named and has no letter among those that are wanted. */
 interface Missing {
   readonly runs: readonly RunKey[];
@@ -221,7 +206,7 @@ interface Missing {
 
 /** Finds out which of the named runs, message ids and groups no plan has met. */
 export function missingFrom(
-  plans: readonly Pick<Plan, "met" | "wanted">[],
+  plans: readonly Pick<PlannedRedrive, "met" | "wanted">[],
   { messageId = [], group = [] }: ChoiceFlags,
   runs: readonly RunKey[],
 ): Missing {
@@ -272,7 +257,7 @@ export function wantedBy(flags: ChoiceFlags, runs: readonly RunKey[]): readonly 
 }
 
 /** What a redrive would do, for a person. */
-function planLines({ source, letters, left, examples, inFront, tooDeep, wanted: { group } }: Plan): string[] {
+function planLines({ source, letters, left, examples, inFront, tooDeep, wanted: { group } }: PlannedRedrive): string[] {
   const ofGroup = group === undefined ? "" : ` of group ${group}`;
   const lines = [`${sourceName(source)}: ${counted(letters, "dead letter")}${ofGroup} can be redriven`];
   for (const hindrance of LETTER_HINDRANCES) {

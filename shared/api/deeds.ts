@@ -6,7 +6,7 @@ import type { Doing } from "../operate/by.ts";
 import type { LettersChosen } from "../operate/chosen-letters.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
-import type { RedrivePlan } from "../operate/redrive-letters.ts";
+import type { PlannedRedrive, RedrivePlan } from "../operate/redrive-letters.ts";
 import { present } from "../plain-data.ts";
 import { nameOfId } from "../run/dead-letter.ts";
 import { moduleNamed } from "../run/module-named.ts";
@@ -210,7 +210,7 @@ export const DEEDS: readonly Route[] = [
       ];
       const command = commandText(["dead", "redrive", ...flags, ...target], how);
       const doingIt = await doingOf(caller, how, command);
-      const plans = await operator.planRedrive(wanted);
+      const plans = await operator.planRedrives([wanted]);
       const found: Answers[number][] = [];
       if (!how.dryRun)
         for (const { source, letters } of plans)
@@ -319,9 +319,9 @@ export const DEEDS: readonly Route[] = [
   }),
 ];
 
-/** A plan as it is answered, without the names of all letters that it met. */
-function shownPlan(plan: RedrivePlan): Omit<RedrivePlan, "met"> {
-  const { met: _, ...shown } = plan;
+/** A plan as it is answered, without what was asked for and the names of all letters that it met. */
+function shownPlan(plan: PlannedRedrive): Omit<RedrivePlan, "met"> {
+  const { met: _, wanted: __, ...shown } = plan;
   return shown;
 }
 

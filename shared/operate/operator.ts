@@ -24,7 +24,7 @@ import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
 import { openGate } from "./open-gate.ts";
 import { type LettersPurged, type PurgePlan, type Purging, planPurge, purgeLetters } from "./purge-letters.ts";
-import { abortRedrive, orderRedrive, planRedrive, type RedrivePlan, type Redriving } from "./redrive-letters.ts";
+import { abortRedrive, orderRedrive, type PlannedRedrive, planRedrives, type Redriving } from "./redrive-letters.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
@@ -116,8 +116,8 @@ export interface Operator {
   planPurge(chosen: LettersChosen, onLook?: (looked: number) => void): Promise<PurgePlan>;
   /** Takes dead letters off the bus for good: see `purge-letters.ts`. Rejects if a dependency is away. */
   purgeLetters(letters: readonly NotedLetter[], by: By, how?: Purging): Promise<LettersPurged>;
-  /** Says what a redrive of the wanted dead letters would do: see `redrive-letters.ts`. Changes nothing. */
-  planRedrive(wanted: RedriveWanted, onLook?: (looked: number) => void): Promise<readonly RedrivePlan[]>;
+  /** Says what redrives of the wanted dead letters would do: see `redrive-letters.ts`. Changes nothing. */
+  planRedrives(all: readonly RedriveWanted[], onLook?: (looked: number) => void): Promise<readonly PlannedRedrive[]>;
   /** Orders a redrive of the wanted dead letters of a source, which the ticks carry out. */
   redrive(source: Source, wanted: RedriveWanted, how: Redriving): Promise<Answers>;
   /** Ends the redrive of a source, by its name. What was redriven goes on. */
@@ -192,7 +192,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
       (await chooseLetters(deps, chosen)).flatMap(({ letters }) => [...letters.values()]),
     planPurge: (chosen, onLook) => planPurge(deps, chosen, onLook),
     purgeLetters: (letters, by, how) => purgeLetters(deps, letters, by, log, how),
-    planRedrive: (wanted, onLook) => planRedrive(deps, wanted, onLook),
+    planRedrives: (all, onLook) => planRedrives(deps, all, onLook),
     redrive: async (source, wanted, how) => [
       [sourceName(source), await orderRedrive(deps, source, wanted, how, log).catch(unavailable)],
     ],

@@ -5,7 +5,7 @@ import { browsePages } from "../observe/browse-pages.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import type { StoredRedrive } from "../ports/instance-table.ts";
 import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
-import { isWanted, seeLetters } from "../redrive/letters.ts";
+import { isWanted, type SeenLetter, seeLetters } from "../redrive/letters.ts";
 import { nameOfRun } from "../run/dead-letter.ts";
 import { ended, isAtWork, type LetterHindrance, type Redrive, type RedriveWanted } from "../run/redrive.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
@@ -46,57 +46,66 @@ export interface Redriving extends Doing {
 
 type OrderDependencies = Pick<Dependencies, "instanceTable" | "clock" | "kedaVersion">;
 
+/** A plan, and which letters were wanted. */
+export type PlannedRedrive = RedrivePlan & { readonly wanted: RedriveWanted };
+
 /**
- * Says what a redrive of the wanted letters would do, source by source; a source without a wanted letter is left out.
- * Peeks through the dead letter queues, judges each wanted letter by today's module files, and changes nothing.
+ * Says what redrives of the wanted letters would do, redrive by redrive and source by source; a source without a wanted
+ * letter is left out. Peeks through each dead letter queue once, judges each wanted letter by today's module files, and
+ * changes nothing.
  */
-export async function planRedrive(
+export async function planRedrives(
   deps: Dependencies,
-  wanted: RedriveWanted,
+  all: readonly RedriveWanted[],
   onLook: (looked: number) => void = () => {},
-): Promise<RedrivePlan[]> {
-  const plans: RedrivePlan[] = [];
+): Promise<PlannedRedrive[]> {
   const orderedAt = deps.clock.now();
+  const plans: (PlannedRedrive | undefined)[][] = [];
   let looked = 0;
   for (const source of await knownSources(deps)) {
-    let [letters, inFront, others, tooDeep] = [0, 0, 0, 0];
-    const left: Partial<Record<LetterHindrance, number>> = {};
-    const examples: Partial<Record<LetterHindrance, HinderedLetter>> = {};
-    const met = { runs: new Set<string>(), messageIds: new Set<string>() };
+    const begun = all.map((wanted) => beginPlan(source, { wanted, orderedAt }));
     for await (const page of browsePages(deps, { deadLettersOf: source })) {
-      for (const seen of await seeLetters(deps, source, page)) {
-        const { letter, original, judgement, hindrance } = seen;
-        const isOne = isWanted(seen, { wanted, orderedAt });
-        const isInOrder = letter.state === "active";
-        if (isOne && wanted.runs) met.runs.add(nameOfRun(original));
-        if (isOne && wanted.messageIds) met.messageIds.add(letter.messageId ?? "");
-        if (isOne && hindrance !== undefined) {
-          left[hindrance] = (left[hindrance] ?? 0) + 1;
-          const problem = judgement.fits ? {} : { problem: judgement.problem };
-          examples[hindrance] ??= { messageId: letter.messageId ?? "", ...problem };
-        }
-        if (!isOne || hindrance !== undefined) others += isInOrder ? 1 : 0;
-        else if (isInOrder && others > MOST_IN_FRONT) tooDeep += 1;
-        else {
-          letters += 1;
-          if (isInOrder) inFront = others;
-        }
-      }
+      for (const seen of await seeLetters(deps, source, page)) for (const plan of begun) plan.see(seen);
       looked += page.length;
       onLook(looked);
     }
-    if (letters + tooDeep > 0 || Object.keys(left).length > 0)
-      plans.push({
-        source,
-        letters,
-        left,
-        examples,
-        inFront,
-        tooDeep,
-        met: { runs: [...met.runs], messageIds: [...met.messageIds] },
-      });
+    plans.push(begun.map((plan) => plan.end()));
   }
-  return plans;
+  return all.flatMap((_, index) => plans.flatMap((ofSource) => ofSource[index] ?? []));
+}
+
+/** Begins to plan one redrive of one source by the letters that it sees, which have to come in order. */
+function beginPlan(source: Source, { wanted, orderedAt }: Pick<Redrive, "wanted" | "orderedAt">) {
+  let [letters, inFront, others, tooDeep] = [0, 0, 0, 0];
+  const left: Partial<Record<LetterHindrance, number>> = {};
+  const examples: Partial<Record<LetterHindrance, HinderedLetter>> = {};
+  const met = { runs: new Set<string>(), messageIds: new Set<string>() };
+  return {
+    see(seen: SeenLetter): void {
+      const { letter, original, judgement, hindrance } = seen;
+      const isOne = isWanted(seen, { wanted, orderedAt });
+      const isInOrder = letter.state === "active";
+      if (isOne && wanted.runs) met.runs.add(nameOfRun(original));
+      if (isOne && wanted.messageIds) met.messageIds.add(letter.messageId ?? "");
+      if (isOne && hindrance !== undefined) {
+        left[hindrance] = (left[hindrance] ?? 0) + 1;
+        const problem = judgement.fits ? {} : { problem: judgement.problem };
+        examples[hindrance] ??= { messageId: letter.messageId ?? "", ...problem };
+      }
+      if (!isOne || hindrance !== undefined) others += isInOrder ? 1 : 0;
+      else if (isInOrder && others > MOST_IN_FRONT) tooDeep += 1;
+      else {
+        letters += 1;
+        if (isInOrder) inFront = others;
+      }
+    },
+    /** Gives the plan; undefined if no letter is wanted. */
+    end(): PlannedRedrive | undefined {
+      if (letters + tooDeep === 0 && Object.keys(left).length === 0) return undefined;
+      const named = { runs: [...met.runs], messageIds: [...met.messageIds] };
+      return { source, wanted, letters, left, examples, inFront, tooDeep, met: named };
+    },
+  };
 }
 
 /**

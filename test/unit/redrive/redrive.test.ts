@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ConflictError, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
-import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
+import { abortRedrive, orderRedrive, planRedrives, type Redriving } from "../../../shared/operate/redrive-letters.ts";
 import { deadLetter } from "../../../shared/operate/views/dead-letters.ts";
 import { status } from "../../../shared/operate/views/status.ts";
 import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
@@ -234,7 +234,7 @@ describe("a redrive", () => {
     const [group] = (await world.table.failureGroups(SOURCE, undefined, 9)).groups.filter(
       ({ newest }) => newest.exitCode === 64,
     );
-    expect(await planRedrive(world.deps, { group: group?.newest.group.id ?? "" })).toMatchObject([
+    expect(await planRedrives(world.deps, [{ group: group?.newest.group.id ?? "" }])).toMatchObject([
       { source: SOURCE, letters: 2, left: {}, inFront: 2, tooDeep: 0 },
     ]);
     await redrive(world, { group: group?.newest.group.id ?? "" });
@@ -298,7 +298,7 @@ describe("a redrive", () => {
     };
     await put("another instance's", { "dispatcher-owner": "someone else" });
     await redrive(world, { messageIds: ["m-1"] });
-    expect(await planRedrive(world.deps, {})).toMatchObject([
+    expect(await planRedrives(world.deps, [{}])).toMatchObject([
       { letters: 1, left: { "another instance": 1, "at work": 1 }, examples: { "at work": { messageId: "m-1" } } },
     ]);
     await redrive(world);
@@ -309,14 +309,32 @@ describe("a redrive", () => {
     const world = await withDead(1, 1);
     const [one, two] = world.closed().map((run) => runId(run));
     const gone = "thumbnails:99:1";
-    expect(await planRedrive(world.deps, { runs: [one ?? "", two ?? "", gone] })).toMatchObject([
+    expect(await planRedrives(world.deps, [{ runs: [one ?? "", two ?? "", gone] }])).toMatchObject([
       { letters: 2, met: { runs: [one, two], messageIds: [] } },
     ]);
     await redrive(world, { messageIds: ["m-1"] });
-    expect(await planRedrive(world.deps, { messageIds: ["m-1", "m-2", "m-3"] })).toMatchObject([
+    expect(await planRedrives(world.deps, [{ messageIds: ["m-1", "m-2", "m-3"] }])).toMatchObject([
       { letters: 1, left: { "at work": 1 }, met: { runs: [], messageIds: ["m-1", "m-2"] } },
     ]);
-    expect(await planRedrive(world.deps, { runs: [gone] })).toEqual([]);
+    expect(await planRedrives(world.deps, [{ runs: [gone] }])).toEqual([]);
+  });
+
+  it("plans several redrives by one look through the dead letter queue, in the order in which they are wanted", async () => {
+    const world = await withDead(1, 64, 1);
+    let looks = 0;
+    const broker: World["broker"] = {
+      ...world.broker,
+      browse(...args) {
+        looks += 1;
+        return world.broker.browse(...args);
+      },
+    };
+    const all = [{ exitCode: 64 }, { messageIds: ["m-9"] }, { exitCode: 1 }];
+    expect(await planRedrives({ ...world.deps, broker }, all)).toMatchObject([
+      { wanted: { exitCode: 64 }, letters: 1, inFront: 1 },
+      { wanted: { exitCode: 1 }, letters: 2, inFront: 1 },
+    ]);
+    expect(looks).toBe(1);
   });
 
   it("does not repeat work that succeeded, although its message expired before that was known", async () => {
