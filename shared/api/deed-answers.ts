@@ -21,6 +21,7 @@ export const redriven = named(
         tooDeep: count,
       }),
     ),
+    missing: list(z.string()).describe("the named runs that have no dead letter on the bus that is chosen"),
     answers: outcomes.describe("what became of each source; empty after a dry run"),
   }),
 );

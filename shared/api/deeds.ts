@@ -222,7 +222,9 @@ export const DEEDS: readonly Route[] = [
                 ...(most === undefined ? {} : { most }),
               })),
             );
-      return { command, plans: plans.map(shownPlan), answers: named(found) };
+      const met = new Set(plans.flatMap((plan) => plan.met.runs));
+      const missing = (runs ?? []).filter((run) => !met.has(nameOfId(run)));
+      return { command, plans: plans.map(shownPlan), missing, answers: named(found) };
     },
   }),
   deed({

@@ -141,7 +141,17 @@ describe("an action", () => {
     if (!letter) throw new Error("no dead letter");
     expect(letter.redrive).toBe(1);
     const { said } = await post("/dead-letters/redrive", { runs: [runId(letter)], dryRun: true });
-    expect(said).toMatchObject({ plans: [{ letters: 1 }] });
+    expect(said).toMatchObject({ plans: [{ letters: 1 }], missing: [] });
+  });
+
+  it("names the runs whose letters are not there, or not of those that are chosen", async () => {
+    const world = await withLetter();
+    const [there] = world.closed().map((run) => runId(run));
+    const redrive = (body: object) => apiOf(world).post("/dead-letters/redrive", body);
+    const tried = await redrive({ runs: [there, "thumbnails:99:1"], dryRun: true });
+    expect(tried.said).toMatchObject({ plans: [{ letters: 1 }], missing: ["thumbnails:99:1"] });
+    const done = await redrive({ runs: [there, "thumbnails:99:1"], exitCode: 4 });
+    expect(done.said).toMatchObject({ plans: [], answers: [], missing: [there, "thumbnails:99:1"] });
   });
 
   it("redrives what ended with an exit code, and in a span of time, as the command that it names does", async () => {
