@@ -1,8 +1,7 @@
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import type { LetterRun } from "../ports/run-table.ts";
-import { keyOnLetter, type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
-import type { RunKey } from "../run/run.ts";
+import { keyNamed, keyOnLetter, type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import { ownerOf } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -30,19 +29,13 @@ interface Walk {
   compared: NotedLetter | undefined;
   /** Whether all notes were compared. */
   isCompared: boolean;
-  /** The runs whose letters are on the bus. */
+  /** The names of the runs whose letters are on the bus. There may be hundreds of thousands, so no more is held of each. */
   readonly onBus: Set<string>;
   /**
-   * Those of them whose letters have the stamp of this instance, by their names. What a row notes is taken out as the
-   * notes are compared, and the others are taken out as they are noted again.
+   * Those of them whose letters have the stamp of this instance, with the letters' own sequence numbers. What a row notes
+   * is taken out as the notes are compared, and the others are taken out as they are noted again.
    */
-  readonly ours: Map<string, Ours>;
-}
-
-/** A run whose letter has the stamp of this instance, and the letter's own sequence number. */
-interface Ours {
-  readonly key: RunKey;
-  readonly number: number;
+  readonly ours: Map<string, number>;
 }
 
 /**
@@ -97,12 +90,11 @@ export function makeCompareLetters(deps: Dependencies) {
       if (pages === PAGES_A_LOOK) return false;
       const page = await deps.broker.browse({ deadLettersOf: source }, walk.next, PAGE);
       for (const message of page) {
-        walk.onBus.add(nameOnLetter(source, message));
-        if (ownerOf(message) !== owner) continue;
+        const isOurs = ownerOf(message) === owner;
         // A sender may have set the name of a run. What the service dead-letters itself keeps that.
-        const key = keyOnLetter(source, message, owner);
-        walk.onBus.add(nameOfRun(key));
-        walk.ours.set(nameOfRun(key), { key, number: message.sequenceNumber });
+        const name = isOurs ? nameOfRun(keyOnLetter(source, message, owner)) : nameOnLetter(source, message);
+        walk.onBus.add(name);
+        if (isOurs) walk.ours.set(name, message.sequenceNumber);
       }
       const last = page.at(-1);
       walk.next = last && page.length === PAGE ? last.sequenceNumber + 1 : undefined;
@@ -131,11 +123,11 @@ export function makeCompareLetters(deps: Dependencies) {
   /** Notes what is left in `ours` again, some at a time. Resolves to whether it has come through. */
   async function noteLost(source: Source, walk: Walk, events: Events, isOver: () => boolean): Promise<boolean> {
     const some = [...walk.ours].slice(0, NOTED_A_CALL);
-    const keys = some.map(([, { key }]) => key);
+    const keys = some.flatMap(([name]) => keyNamed(source, name) ?? []);
     const runs = await deps.table.letterRuns(source, keys);
     let noted = 0;
-    for (const [name, lost] of some) {
-      if (await noteAgain(source, lost, runs.get(name))) noted += 1;
+    for (const [name, number] of some) {
+      if (await noteAgain(source, name, number, runs.get(name))) noted += 1;
       walk.ours.delete(name);
       if (isOver()) break;
     }
@@ -148,13 +140,13 @@ export function makeCompareLetters(deps: Dependencies) {
    * Notes a letter again, and resolves to whether it did. One that is being redriven has a run that is open, and one that
    * was withdrawn no end.
    */
-  async function noteAgain(source: Source, { key, number }: Ours, run: LetterRun | undefined): Promise<boolean> {
+  async function noteAgain(source: Source, name: string, number: number, run: LetterRun | undefined): Promise<boolean> {
     const letter = run?.kind === "closed" ? notedLetter(run.run) : undefined;
     if (run?.kind !== "closed" || letter === undefined) return false;
     // A person may have taken it off the bus since the look came by.
     const lying = await deps.broker.peek({ deadLettersOf: source }, number);
     const owner = await deps.instanceTable.owner();
-    if (lying === undefined || nameOfRun(keyOnLetter(source, lying, owner)) !== nameOfRun(key)) return false;
+    if (lying === undefined || nameOfRun(keyOnLetter(source, lying, owner)) !== name) return false;
     return await isFirst(deps.table.noteLetter(run, letter));
   }
 }

@@ -90,7 +90,7 @@ export function keyOnLetter(source: Source, letter: PeekedMessage, owner: string
 }
 
 /** Gives the identity that `nameOfRun` has named, of a run of this source. Undefined if it is no such name. */
-function keyNamed(source: Source, name: string): RunKey | undefined {
+export function keyNamed(source: Source, name: string): RunKey | undefined {
   const [, number, enqueuedAt] = /:(\d{1,15}):(\d{1,15})$/.exec(name) ?? [];
   if (number === undefined) return undefined;
   const key = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
