@@ -1,4 +1,5 @@
 import { type Kind, type KindName, kindOf, type PlannedMessage } from "../stage/kinds.ts";
+import { ATTEMPTS_OF_A_REDRIVE } from "../stage/proof-modules.ts";
 import { FOREIGN_MESSAGES } from "../stage/sender.ts";
 import type { LedgerLine } from "./ledger.ts";
 
@@ -86,9 +87,15 @@ export interface Records {
 export type FindingKind =
   /** A message was sent, and is neither done nor dead-lettered nor open. */
   | "lost"
-  /** An attempt started twice, a message became two runs or two dead letters, or its work was done twice. */
+  /**
+   * An attempt started twice, or before the one before it had ended. Or a message became two runs or two dead letters,
+   * or its work was done twice.
+   */
   | "doubled"
-  /** A message ended in another way than its kind has to, or something was touched that the app must not touch. */
+  /**
+   * A message ended in another way than its kind has to, or before its work had ended, or something was touched that
+   * the app must not touch.
+   */
   | "wrong"
   /** A message has not ended. */
   | "open"
@@ -269,6 +276,41 @@ function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
     say("lost", runId, "closed, and its work was never done");
   if (isClosed && starts.size !== kind.starts)
     say("wrong", runId, `${starts.size} attempts started, not ${kind.starts}`);
+  auditOrder(runId, lines, say);
+  for (const run of index.all.get(runId) ?? []) auditClosing(run, lines, say);
+}
+
+/** What a worker had done by each of its lines, in words. */
+const PAST = { start: "started", end: "ended" } as const;
+
+/** Checks that no attempt started before the one before it had ended. */
+function auditOrder(runId: string, lines: readonly LedgerLine[], say: Say): void {
+  const attempts = [...grouped(lines, ({ attempt }) => attempt)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([, its]) => its.toSorted((a, b) => a.at - b.at));
+  for (const [index, [first]] of attempts.entries()) {
+    const last = attempts[index - 1]?.at(-1);
+    if (!first || !last || last.at <= first.at) continue;
+    const before = `${last.at - first.at} ms before attempt ${last.attempt} had ${PAST[last.what]}`;
+    say("doubled", runId, `attempt ${first.attempt} started ${before}`);
+  }
+}
+
+/**
+ * How far the clock by which a replica closes runs may be behind the workers' clock. It keeps to the clock of the
+ * storage, which tells whole seconds.
+ */
+const BEHIND_MS = 1_000;
+
+/** Checks that a run was not closed before its workers had ended. */
+function auditClosing({ runId, redrive = 0, closedAt }: RunRow, lines: readonly LedgerLine[], say: Say): void {
+  if (closedAt === undefined) return;
+  const closing = redrive === 0 ? "closed" : `redrive ${redrive} closed`;
+  for (const { attempt, at, what } of lines) {
+    if (Math.floor(attempt / ATTEMPTS_OF_A_REDRIVE) !== redrive || at - closedAt <= BEHIND_MS) continue;
+    const its = attempt % ATTEMPTS_OF_A_REDRIVE;
+    say("wrong", runId, `${closing} ${at - closedAt} ms before its attempt ${its} had ${PAST[what]}`);
+  }
 }
 
 /** Compares the rows by which people find runs and dead letters with these. */

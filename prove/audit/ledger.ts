@@ -3,6 +3,11 @@ export interface LedgerLine {
   readonly runId: string;
   readonly attempt: number;
   readonly messageId: string;
+  /**
+   * When the worker wrote it, in ms. A worker whose shell knows only seconds cuts the rest off, so that no line seems
+   * later than it was.
+   */
+  readonly at: number;
   readonly what: "start" | "end";
   /** The exit code that follows an end; 0 for a start. */
   readonly code: number;
@@ -14,9 +19,10 @@ export function readLedger(text: string): LedgerLine[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [runId = "", attempt = "", messageId = "", what = "", code = "", ...more] = line.split("\t");
-      if ((what !== "start" && what !== "end") || !/^\d+$/.test(attempt) || !/^\d+$/.test(code) || more.length > 0)
+      const [runId = "", attempt = "", messageId = "", at = "", what = "", code = "", ...more] = line.split("\t");
+      const areNumbers = /^\d+$/.test(attempt) && /^\d{13}$/.test(at) && /^\d+$/.test(code);
+      if ((what !== "start" && what !== "end") || !areNumbers || more.length > 0)
         throw new Error(`the ledger holds a line that no worker writes: ${JSON.stringify(line)}`);
-      return { runId, attempt: Number(attempt), messageId, what, code: Number(code) };
+      return { runId, attempt: Number(attempt), messageId, at: Number(at), what, code: Number(code) };
     });
 }

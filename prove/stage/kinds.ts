@@ -37,7 +37,9 @@ const fails = { outcome: "failed", reason: "JobFailed" } as const;
 const rejected = { outcome: "rejected", reason: "DispatchRejected", failures: 0, starts: 0 } as const;
 
 const KINDS = {
-  success: { ...queued, share: 25, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
+  success: { ...queued, share: 20, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
+  /** Its worker takes a few seconds. */
+  "takes its time": { ...queued, share: 5, subject: "take-time", outcome: "succeeded", failures: 0, starts: 1 },
   /**
    * Only a storm sends this kind. Its worker writes no log, because Azurite looks at all blobs for each that it stores.
    */

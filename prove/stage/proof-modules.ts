@@ -9,15 +9,19 @@ const GIVES_UP_AGAIN = 65;
 /** The modules whose dead letters a person has redriven. */
 export const REDRIVEN_MODULES: readonly string[] = ["heal", "heal-not"];
 /** The attempts of each redrive begin with 1, and are told apart in the ledger by this. */
-const ATTEMPTS_OF_A_REDRIVE = 1_000;
+export const ATTEMPTS_OF_A_REDRIVE = 1_000;
 
 /**
- * Has every worker write a line into the ledger when it starts and when it ends. Each line is one append, so that no
- * two lines mix.
+ * Has every worker write a line into the ledger when it starts and when it ends, with the time in ms. Each line is one
+ * append, so that no two lines mix. Not every `date` knows parts of a second, and one that does not prints the `N`.
  */
 const LEDGER_LINES = `
 attempt=$((\${DISPATCHER_REDRIVE:-0} * ${ATTEMPTS_OF_A_REDRIVE} + DISPATCHER_ATTEMPT))
-say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$attempt" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
+say() {
+  at=$(date +%s%3N)
+  case "$at" in *N) at=$(date +%s)000 ;; esac
+  printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$attempt" "$DISPATCHER_MESSAGE_ID" "$at" "$1" "$2" >>"$PROOF_LEDGER"
+}
 gave_up() { grep -q "^$DISPATCHER_RUN_ID.*end.${GIVES_UP}$" "$PROOF_LEDGER"; }
 say start 0
 finish() { say end "$1"; exit "$1"; }
@@ -32,7 +36,9 @@ export const CANCELLED_MODULE = "cancel";
 const SCRIPTS: Readonly<Record<string, string>> = {
   succeed: "echo worked; finish 0",
   "succeed-silently": "finish 0",
-  "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; finish 3',
+  // These two wait, so that the audit sees if their messages are settled, or the next attempt starts, before they end.
+  "take-time": "sleep 3; finish 0",
+  "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; sleep 1; finish 3',
   fail: "echo failing; finish 3",
   "give-up": "echo no use; finish 64",
   "say-url": 'echo "no use: $DISPATCHER_MESSAGE_URL"; finish 64',
@@ -53,7 +59,7 @@ const NO_NODE = { nodeSelector: { "example.com/never": "yes" } };
 const READ_BIG = `
 import { appendFileSync } from "node:fs";
 const { DISPATCHER_RUN_ID: run, DISPATCHER_ATTEMPT: attempt, DISPATCHER_MESSAGE_ID: id, PROOF_LEDGER: ledger } = process.env;
-const say = (what, value) => appendFileSync(ledger, [run, attempt, id, what, value].join("\\t") + "\\n");
+const say = (what, value) => appendFileSync(ledger, [run, attempt, id, Date.now(), what, value].join("\\t") + "\\n");
 say("start", 0);
 // A fetch whose connection breaks at once may never settle. The timer keeps Node from ending with code 13 then.
 setInterval(() => {}, 1_000);

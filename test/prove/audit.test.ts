@@ -4,6 +4,9 @@ import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
 
 const RUN = "proof:7:1700000000000";
 const OTHER = "proof:8:1700000000001";
+/** When a worker started; it ended a second later. */
+const STARTED_AT = 1_700_000_010_000;
+const ENDED_AT = STARTED_AT + 1_000;
 
 const closed = (change: object = {}) => ({
   runId: RUN,
@@ -18,9 +21,33 @@ const line = (what: "start" | "end", change: object = {}) => ({
   runId: RUN,
   attempt: 1,
   messageId: "m",
+  at: what === "start" ? STARTED_AT : ENDED_AT,
   what,
   code: 0,
   ...change,
+});
+/** The lines of attempt 2 of a message whose first attempt fails. */
+const secondFrom = (at: number) => [line("start", { attempt: 2, at }), line("end", { attempt: 2, at: at + 1_000 })];
+const failedFirst = [line("start"), line("end", { code: 3 })];
+const retry: Partial<Records> = {
+  sent: [{ id: "m", kind: "retry" }],
+  closed: [closed({ attempt: 2, failures: 1, closedAt: ENDED_AT + 5_000 })],
+  ledger: [...failedFirst, ...secondFrom(ENDED_AT)],
+};
+/** The records of a message that was redriven: its first run gave up, and its second one healed. */
+const redriven = (change: { readonly firstAt?: number; readonly secondAt?: number } = {}): Partial<Records> => ({
+  sent: [{ id: "m", kind: "redriven" }],
+  closed: [
+    closed({ status: "failed", reason: "JobFailed", failures: 1, closedAt: change.firstAt ?? ENDED_AT }),
+    closed({ redrive: 1, closedAt: change.secondAt ?? ENDED_AT + 9_000 }),
+  ],
+  notes: [note("msg", "m"), note("msg", "m", `${RUN}:r1`)],
+  ledger: [
+    line("start"),
+    line("end", { code: 64 }),
+    line("start", { attempt: 1_001, at: ENDED_AT + 8_000 }),
+    line("end", { attempt: 1_001, at: ENDED_AT + 9_000 }),
+  ],
 });
 const onBus = { runId: RUN, messageId: "m", state: "deferred", stamps: { attempt: 1 } } as const;
 const letter = (reason: string, stamps: Stamps = {}) =>
@@ -66,6 +93,12 @@ describe("the audit", () => {
   it("finds nothing if everything ended once, as it had to", () => {
     expect(audit(records())).toEqual([]);
     expect(audit(records(permanent))).toEqual([]);
+    expect(audit(records(retry))).toEqual([]);
+    expect(audit(records(redriven()))).toEqual([]);
+  });
+
+  it("allows the clock of a replica to be a second behind that of the workers", () => {
+    expect(audit(records({ closed: [closed({ closedAt: ENDED_AT - 1_000 })] }))).toEqual([]);
   });
 
   it.each<{ name: string; change: Partial<Records>; want: string }>([
@@ -188,6 +221,36 @@ describe("the audit", () => {
       name: "an attempt too many is wrong",
       change: { ledger: [line("start"), line("end"), line("start", { attempt: 2 })] },
       want: "wrong: 2 attempts started, not 1",
+    },
+    {
+      name: "a run that closed while its worker was at work is wrong",
+      change: { closed: [closed({ closedAt: ENDED_AT - 1_001 })] },
+      want: "wrong: closed 1001 ms before its attempt 1 had ended",
+    },
+    {
+      name: "a run that closed before its worker started is wrong",
+      change: { closed: [closed({ closedAt: STARTED_AT - 3_000 })] },
+      want: "wrong: closed 3000 ms before its attempt 1 had started",
+    },
+    {
+      name: "the run of a redrive that closed while its own worker was at work is wrong",
+      change: redriven({ secondAt: ENDED_AT + 7_500 }),
+      want: "wrong: redrive 1 closed 1500 ms before its attempt 1 had ended",
+    },
+    {
+      name: "a run that closed while its worker was at work is wrong, though it was redriven later",
+      change: redriven({ firstAt: ENDED_AT - 2_000 }),
+      want: "wrong: closed 2000 ms before its attempt 1 had ended",
+    },
+    {
+      name: "an attempt that started before the one before it had ended is doubled",
+      change: { ...retry, ledger: [...failedFirst, ...secondFrom(ENDED_AT - 1)] },
+      want: "doubled: attempt 2 started 1 ms before attempt 1 had ended",
+    },
+    {
+      name: "an attempt that started before the one before it is doubled",
+      change: { ...retry, ledger: [line("start"), ...secondFrom(STARTED_AT - 500)] },
+      want: "doubled: attempt 2 started 500 ms before attempt 1 had started",
     },
     {
       name: "a message that was never sent is wrong",

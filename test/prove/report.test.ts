@@ -16,7 +16,7 @@ const records = {
   closed: [{ runId: "r", messageId: "m-1", status: "succeeded", attempt: 1, failures: 0, interruptions: 0 }],
   jobs: [],
   bodies: [],
-  ledger: [{ runId: "r", attempt: 1, messageId: "m-1", what: "start", code: 0 }],
+  ledger: [{ runId: "r", attempt: 1, messageId: "m-1", at: 1, what: "start", code: 0 }],
 } as const;
 
 const result: ProofResult = {
