@@ -11,6 +11,8 @@ export class FaultInjector implements CallHandler {
   readonly callFaults: CallFaults;
   readonly #replicas: readonly Replica[];
   readonly #unknown = new Set<string>();
+  readonly #accepting = new Set<number>();
+  readonly #atWork = new Set<number>();
   readonly #say: (line: string) => void;
   #randomFaults: RandomFault[];
   #isOver = false;
@@ -28,6 +30,16 @@ export class FaultInjector implements CallHandler {
   /** The calls that `edges.ts` doesn't list. They were let through, so the proof says nothing about them. */
   get unknown(): string[] {
     return [...this.#unknown].toSorted();
+  }
+
+  /** The replicas that have accepted a message, counted from 0. */
+  get accepting(): ReadonlySet<number> {
+    return this.#accepting;
+  }
+
+  /** The replicas that have made a call that worked since `end`, counted from 0. */
+  get atWork(): ReadonlySet<number> {
+    return this.#atWork;
   }
 
   /** How many random faults have not happened yet. */
@@ -49,9 +61,18 @@ export class FaultInjector implements CallHandler {
   async handle<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer> {
     if (call.edges.length === 0) this.#unknown.add(call.asked);
     const replica = this.#replicas[call.replica];
-    if (this.#isOver || replica?.isUp !== true) return call.carryOut();
+    if (this.#isOver || replica?.isUp !== true) return this.#letThrough(call);
     const planned = this.callFaults.take(call, this.#canSpare());
-    return planned === undefined ? call.carryOut() : this.#injectPlanned(planned, call, replica);
+    return planned === undefined ? this.#letThrough(call) : this.#injectPlanned(planned, call, replica);
+  }
+
+  async #letThrough<Answer>(call: Call<Answer>): Promise<Answer> {
+    const answer = await call.carryOut();
+    // The bus makes a delivery, and not the replica.
+    if (call.loseOnTheWay !== undefined || !call.worked(answer)) return answer;
+    if (call.edges.includes("insert a run")) this.#accepting.add(call.replica);
+    if (this.#isOver) this.#atWork.add(call.replica);
+    return answer;
   }
 
   async #injectPlanned<Answer>(planned: CallFault, call: Call<Answer>, replica: Replica): Promise<Answer | NoAnswer> {

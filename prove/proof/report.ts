@@ -35,6 +35,7 @@ export function summarise(result: ProofResult, seed: number, demanded: readonly 
     ...Array.from({ length: result.randomFaultsLeft }, () => "a kill or freeze at random"),
     ...result.outagesLeft.map(({ server, how }) => `the ${server} ${how}`),
     ...result.unknown.map((call) => `faults on a call that edges.ts does not list: ${call}`),
+    ...result.idle,
   ];
   const left = result.left
     .map(({ fault, edge }) => `${faultName(fault)}: ${edge}`)

@@ -41,6 +41,8 @@ export interface ProofResult {
   readonly outagesLeft: readonly Outage[];
   /** The replicas' calls that `edges.ts` does not list. */
   readonly unknown: readonly string[];
+  /** What each replica has to do, and did not, because it was not up or did no work. */
+  readonly idle: readonly string[];
   readonly kills: number;
   readonly freezes: number;
   readonly outages: readonly Outage[];
@@ -78,6 +80,8 @@ const MOST_ROUNDS = 30;
  * found busy, and be left for twice as long, again and again.
  */
 const FEW = 20;
+/** How long a replica may take, once the faults are over, to be up, and then to make a call. */
+const UP_MS = 60_000;
 /** If all messages are sent, and no planned fault has happened for so long, the proof stops waiting. */
 const GIVE_UP_MS = 180_000;
 
@@ -112,6 +116,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
         },
       },
     );
+    const idle = await idleReplicas(stage, injector);
     return {
       records,
       findings: [...findings, ...(await stage.leaks())],
@@ -120,6 +125,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
       randomFaultsLeft: injector.randomFaultsLeft,
       outagesLeft,
       unknown: injector.unknown,
+      idle,
       kills: injector.kills,
       freezes: injector.freezes,
       outages,
@@ -129,6 +135,25 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   } finally {
     await stage.close();
   }
+}
+
+/**
+ * Lists what the replicas have to do, and did not. A replica that can't start any more, or does nothing, would leave
+ * its part to the others, and the proof would say nothing about it.
+ */
+async function idleReplicas(stage: Stage, { accepting, atWork }: FaultInjector): Promise<string[]> {
+  const { replicas } = stage;
+  const down = await stage.whyDown(UP_MS);
+  const deadline = performance.now() + UP_MS;
+  while (replicas.some(({ isUp }, index) => isUp && !atWork.has(index)) && performance.now() < deadline)
+    await sleep(LOOK_MS);
+  return [
+    ...down.map((why) => `every replica up in the end (${why})`),
+    ...replicas.flatMap(({ name }, index) => [
+      ...(accepting.has(index) ? [] : [`a message that ${name} accepts`]),
+      ...(atWork.has(index) ? [] : [`a call of ${name} that works after the faults`]),
+    ]),
+  ];
 }
 
 /**

@@ -13,12 +13,16 @@ export interface ReplicaOptions {
   readonly onDeath: (words: string) => void;
 }
 
+const LOOK_MS = 100;
+
 /** Runs one replica, and starts a new process whenever the old one is gone, until `stop`. */
 export class ReplicaProcess implements Replica {
   readonly #options: ReplicaOptions;
   #part: Part | undefined;
   #state: "down" | "up" | "frozen" = "down";
   #stopped = false;
+  /** Why the last process was not up, in words. */
+  #failure = "its process does not say that it is ready";
   /** Rises with each process, because what was seen of an earlier process says nothing about this one. */
   generation = 0;
   #starting: Promise<void> = Promise.resolve();
@@ -67,9 +71,22 @@ export class ReplicaProcess implements Replica {
         });
         return;
       } catch (error) {
-        onLine(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
+        this.#failure = error instanceof Error ? error.message : String(error);
+        onLine(`could not be started: ${this.#failure}`);
         await sleep(500);
       }
+    }
+  }
+
+  /** Resolves when the replica is up. If that takes longer than `ms`, rejects with an Error that says why it is not. */
+  async upWithin(ms: number): Promise<void> {
+    const deadline = performance.now() + ms;
+    while (!this.isUp) {
+      if (performance.now() > deadline) {
+        const why = this.#state === "frozen" ? "it is frozen" : this.#failure;
+        throw new Error(`${this.name} was not up within ${ms / 1000} s: ${why}`);
+      }
+      await sleep(LOOK_MS);
     }
   }
 

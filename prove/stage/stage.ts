@@ -34,6 +34,9 @@ import { deferForeignMessages, FOREIGN_MESSAGES } from "./sender.ts";
 const NAMESPACE = "proof-jobs";
 const TABLE = "ProofRuns";
 
+/** How long a replica may take until it is up for the first time. No server is away then. */
+const FIRST_START_MS = 120_000;
+
 export interface StageOptions {
   /** How many replicas share the work. */
   readonly replicas: number;
@@ -69,6 +72,8 @@ export interface Stage {
   openMessages(): number;
   /** Deletes every entity of the bus and makes it again, empty, with numbers from 1. */
   recreateBus(): Promise<void>;
+  /** Waits for all replicas to be up, and `patienceMs` at most. Resolves to why each of the others is not. */
+  whyDown(patienceMs: number): Promise<readonly string[]>;
   /** Finds what the replicas have written so far, anywhere, that only a pod may see. */
   leaks(): Promise<Finding[]>;
   /** Takes a server away from all replicas. Resolves when it is back. */
@@ -165,7 +170,14 @@ async function build(
   process.once("exit", killNow);
   cleanUps.push(async () => process.off("exit", killNow));
   cleanUps.push(() => Promise.all(replicas.map((replica) => replica.stop())));
-  await Promise.all(replicas.map((replica) => replica.start()));
+  for (const replica of replicas) void replica.start();
+  const whyDown = async (patienceMs: number) => {
+    const tried = await Promise.allSettled(replicas.map((replica) => replica.upWithin(patienceMs)));
+    const reasons = tried.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+    return reasons.map((why) => search.crossedOut(why instanceof Error ? why.message : String(why)));
+  };
+  const down = await whyDown(FIRST_START_MS);
+  if (down.length > 0) throw new Error(down.join("\n"));
 
   const servers: Servers = {
     serviceBus: broker.connectionString,
@@ -187,6 +199,7 @@ async function build(
       broker = await startBus(busGate, { lockMs, maxUnsettled }, broker.port);
       gates.bus.open();
     },
+    whyDown,
     leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
     takeAway: (outage) => takeAway(outage, { broker, gates, pids }),
     close,

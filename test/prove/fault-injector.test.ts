@@ -161,6 +161,35 @@ describe("the fault injector", () => {
     expect(await call()).toBe("done");
   });
 
+  it("notes which replicas accept messages, and which have made a call that worked since it is over", async () => {
+    const { injector, call } = stage({ kind: "cut" }, 9);
+    await call("refused by the server itself");
+    expect([...injector.accepting]).toEqual([]);
+    await call();
+    expect([...injector.accepting]).toEqual([0]);
+    expect([...injector.atWork]).toEqual([]);
+    injector.end();
+    await call("refused by the server itself");
+    expect([...injector.atWork]).toEqual([]);
+    await call();
+    expect([...injector.atWork]).toEqual([0]);
+  });
+
+  it("takes no delivery for a call of the replica", async () => {
+    const { injector } = stage({ kind: "cut" }, 9);
+    injector.end();
+    await injector.handle<string>({
+      replica: 0,
+      edges: ["receive a message"],
+      asked: "a delivery",
+      carryOut: async () => "done",
+      loseOnTheWay: () => {},
+      refusal: () => "",
+      worked: () => true,
+    });
+    expect([...injector.atWork]).toEqual([]);
+  });
+
   it("keeps the later faults until the demanded ones have happened", async () => {
     const first = { edge: EDGE, fault: { kind: "lose the reply", how: "cut" }, gap: 0 } as const;
     const later = { edge: "close a run", fault: { kind: "cut" }, gap: 0 } as const;

@@ -27,6 +27,7 @@ const result: ProofResult = {
   randomFaultsLeft: 0,
   outagesLeft: [],
   unknown: [],
+  idle: [],
   kills: 3,
   freezes: 1,
   outages: [],
@@ -66,6 +67,11 @@ describe("the summary of a proof", () => {
       what: "an outage that never happened",
       change: { outagesLeft: [{ sent: 1, server: "bus", how: "hangs", ms: 1 }] },
       said: "the bus hangs",
+    },
+    {
+      what: "a replica that does no work",
+      change: { idle: ["a message that replica 2 accepts"] },
+      said: "a message that replica 2 accepts",
     },
     {
       what: "a replica that ended by itself",
