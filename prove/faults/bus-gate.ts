@@ -67,6 +67,7 @@ export class BusGate {
           loseOnTheWay: () => {
             isSent = true;
           },
+          // No plan refuses a delivery, which asks for nothing.
           refusal: () => "sent",
           worked: () => true,
         })

@@ -165,6 +165,11 @@ export function isWatch(edge: Edge): boolean {
   return edge === "watch the jobs" || edge === "watch the pods";
 }
 
+/** Tells whether the bus makes the call, to which the replica answers nothing. */
+export function isDelivery(edge: Edge): boolean {
+  return edge === "receive a message" || edge === "receive a letter";
+}
+
 /** Tells whether only a process that has just started makes the call. */
 export function isFirstCall(edge: Edge): boolean {
   return factsOf(edge).first !== undefined;

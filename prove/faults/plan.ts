@@ -1,4 +1,4 @@
-import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
+import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf, isDelivery, isFirstCall, type ServerName } from "./edges.ts";
 import { demandedFaults, type Fault, faultName, HOST_STATUSES } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
@@ -90,7 +90,7 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
   ];
   // The replica asks for nothing by a delivery, so nothing can be refused: a delivery arrives, or is lost on its way,
   // or it is the last on its link.
-  const others: Fault[] = edge === "receive a message" ? [{ kind: "detach" }] : otherFaults(edge);
+  const others: Fault[] = isDelivery(edge) ? [{ kind: "detach" }] : otherFaults(edge);
   const isDemanded = (fault: Fault) => demandedFaults(edge).includes(faultName(fault));
   // A call that is made rarely must not be let through without a fault.
   const mostGap = isFirstCall(edge) ? 1 : messages < MANY_MESSAGES ? 2 : 4;
