@@ -13,7 +13,7 @@ export interface TcpProxyOptions {
    * the server.
    */
   readonly onClient?: (client: Socket) => void;
-  /** Called when the server is connected, before it gets the first byte. */
+  /** Called when the server is connected, and each socket piped into the other, before the first byte passes. */
   readonly onConnected?: (client: Socket, server: Socket) => void;
 }
 
@@ -24,12 +24,14 @@ export function startTcpProxy(options: TcpProxyOptions): Promise<Listening> {
     options.onClient?.(client);
     if (client.destroyed) return;
     const outgoing = connect({ port: options.to, host: "127.0.0.1", allowHalfOpen: true });
-    outgoing.once("connect", () => options.onConnected?.(client, outgoing));
+    outgoing.once("connect", () => {
+      client.pipe(outgoing).pipe(client);
+      options.onConnected?.(client, outgoing);
+    });
     for (const [socket, other] of [
       [client, outgoing],
       [outgoing, client],
     ] as const) {
-      socket.pipe(other);
       socket.on("error", () => other.destroy());
       // The last bytes of a socket that ended properly may still be on their way to the other one, which `pipe` then
       // ends.

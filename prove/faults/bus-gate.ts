@@ -113,6 +113,7 @@ export class BusGate {
           this.#replicas.delete(port);
           this.#sockets.delete(port);
         });
+        gate.join(client, bus);
         client.setNoDelay(true);
         bus.setNoDelay(true);
       },

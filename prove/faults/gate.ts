@@ -5,7 +5,9 @@ import type { Socket } from "node:net";
  */
 export class Gate {
   readonly #sockets = new Set<Socket>();
+  readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
   #isClosed = false;
+  #isHanging = false;
   #throttledShare = 0;
   #owed = 0;
   /** How many calls were throttled and how many connections were refused. */
@@ -51,13 +53,29 @@ export class Gate {
     return true;
   }
 
-  /** Lets no byte through, and keeps the connections open. */
-  hang(): void {
-    for (const socket of this.#sockets) socket.pause();
+  /** Has to be called for each new connection that `hang` is to hold up, once each socket is piped into the other. */
+  join(client: Socket, server: Socket): void {
+    const pair = [client, server] as const;
+    this.#pairs.add(pair);
+    client.once("close", () => this.#pairs.delete(pair));
+    if (this.#isHanging) part(pair);
   }
 
-  /** Ends `hang`. */
-  goOn(): void {
-    for (const socket of this.#sockets) socket.resume();
+  /** Lets no byte through in either direction, and keeps the connections open. New ones are taken, and hang too. */
+  hang(): void {
+    this.#isHanging = true;
+    for (const pair of this.#pairs) part(pair);
   }
+
+  /** Ends `hang`. What was said meanwhile is passed on. */
+  goOn(): void {
+    this.#isHanging = false;
+    for (const [client, server] of this.#pairs) client.pipe(server).pipe(client);
+  }
+}
+
+/** Pausing the sockets would not do, because a pipe lets a paused socket go on when the other one takes more. */
+function part([client, server]: readonly [Socket, Socket]): void {
+  client.unpipe(server);
+  server.unpipe(client);
 }

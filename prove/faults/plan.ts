@@ -50,7 +50,7 @@ export interface PlanOptions {
   readonly demandedEdges?: number;
 }
 
-/** A run of so many messages has calls enough for larger gaps. */
+/** A run of so many messages has calls enough for larger gaps, and time enough for longer outages. */
 const MANY_MESSAGES = 1_000;
 
 /** Longer than any time-out of the app. */
@@ -143,17 +143,21 @@ function randomFaults({ kills, messages, lockMs }: PlanOptions, random: Random):
 
 const SERVERS = ["bus", "storage", "cluster"] as const;
 
+/** How long a server is away, in ms. */
+const AWAY_MS = [1_500, 4_000] as const;
+/** How long a server hangs if there are messages enough: longer than any time-out of the app. */
+const HANGING_MS = [16_000, 20_000] as const;
+
 /**
  * Plans two outages of each server: in one it refuses connections, in the other it hangs. The bus that refuses is
  * restarted.
  */
 function outages(messages: number, random: Random): Outage[] {
   return SERVERS.flatMap((server) =>
-    (["refuses", "hangs"] as const).map((how) => ({
-      sent: Math.floor(messages * random.between(0.1, 0.9)),
-      server,
-      how,
-      ms: Math.round(random.between(1_500, 4_000)),
-    })),
+    (["refuses", "hangs"] as const).map((how) => {
+      const sent = Math.floor(messages * random.between(0.1, 0.9));
+      const [from, to] = how === "hangs" && messages >= MANY_MESSAGES ? HANGING_MS : AWAY_MS;
+      return { sent, server, how, ms: Math.round(random.between(from, to)) };
+    }),
   ).toSorted((a, b) => a.sent - b.sent);
 }

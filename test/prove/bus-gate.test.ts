@@ -1,7 +1,10 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { startBroker } from "../../local/broker/start-broker.ts";
+import { listen } from "../../local/kit/listen.ts";
 import { BusGate } from "../../prove/faults/bus-gate.ts";
 import type { Edge } from "../../prove/faults/edges.ts";
 import { type Fault, faultName } from "../../prove/faults/fault.ts";
@@ -66,4 +69,87 @@ it("lets the host's own abandon through", async () => {
   await receiver.abandonMessage(message);
   expect(bus.counts()["q"]).toMatchObject({ active: 1, locked: 0 });
   expect(injector.unknown).toEqual([]);
+});
+
+describe("while the bus hangs", () => {
+  /** Long enough for what is not held back to arrive. */
+  const HANG_MS = 300;
+  /** More than the sockets between two programs hold. */
+  const MUCH = Buffer.alloc(32 * 1024 * 1024, "x");
+
+  /** Puts a gate between clients and a server that takes the place of the bus. */
+  async function startWay() {
+    const servers: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      servers.push(socket);
+    });
+    const bus = await listen(server);
+    const gate = new Gate();
+    const way = await new BusGate(() => new FaultInjector(NO_FAULTS, [])).open(0, bus.port, gate);
+    onTestFinished(async () => {
+      await way.close();
+      await bus.close();
+    });
+    const enter = async () => {
+      const client = connect(way.port, "127.0.0.1");
+      client.on("error", () => {});
+      onTestFinished(() => void client.destroy());
+      await once(client, "connect");
+      await expect.poll(() => servers.length).toBeGreaterThan(0);
+      const end = servers.pop();
+      if (end === undefined) throw new Error("the bus was not reached");
+      return { client, end };
+    };
+    return { gate, enter };
+  }
+
+  const heardBy = (socket: Socket) => {
+    const heard = { bytes: 0 };
+    socket.on("data", ({ byteLength }) => {
+      heard.bytes += byteLength;
+    });
+    return heard;
+  };
+
+  it("no byte passes in either direction, and all come when it goes on", async () => {
+    const { gate, enter } = await startWay();
+    const { client, end } = await enter();
+    const [heard, asked] = [heardBy(client), heardBy(end)];
+    gate.hang();
+    client.write("defer");
+    end.write("a message");
+    await sleep(HANG_MS);
+    expect([heard.bytes, asked.bytes]).toEqual([0, 0]);
+    gate.goOn();
+    await expect.poll(() => [heard.bytes, asked.bytes]).toEqual([9, 5]);
+  });
+
+  it("a client that takes again what it was too slow for gets nothing more", async () => {
+    const { gate, enter } = await startWay();
+    const { client, end } = await enter();
+    client.pause();
+    end.write(MUCH);
+    await sleep(HANG_MS);
+    gate.hang();
+    const heard = heardBy(client);
+    client.resume();
+    await sleep(HANG_MS);
+    expect(heard.bytes).toBeLessThan(MUCH.byteLength);
+    gate.goOn();
+    await expect.poll(() => heard.bytes).toBe(MUCH.byteLength);
+  });
+
+  it("a new connection is taken, and passes nothing either", async () => {
+    const { gate, enter } = await startWay();
+    gate.hang();
+    const { client, end } = await enter();
+    const [heard, asked] = [heardBy(client), heardBy(end)];
+    client.write("defer");
+    end.write("a message");
+    await sleep(HANG_MS);
+    expect([heard.bytes, asked.bytes]).toEqual([0, 0]);
+    gate.goOn();
+    await expect.poll(() => [heard.bytes, asked.bytes]).toEqual([9, 5]);
+  });
 });

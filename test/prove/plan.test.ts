@@ -89,6 +89,15 @@ describe("a plan", () => {
     for (const { sent } of [...randomFaults, ...outages]) expect(sent).toBeLessThan(100);
   });
 
+  it("has a server hang for longer than any time-out of the app, if there are messages enough", () => {
+    const lengths = (messages: number) =>
+      makePlan({ ...options, messages })
+        .outages.filter(({ how }) => how === "hangs")
+        .map(({ ms }) => ms);
+    expect(Math.min(...lengths(1_000))).toBeGreaterThan(15_000);
+    expect(Math.max(...lengths(100))).toBeLessThan(5_000);
+  });
+
   it("sends as many messages as it is told to, with ids of their own, of every kind", () => {
     const messages = planMessages(7, 30);
     expect(new Set(messages.map(({ id }) => id)).size).toBe(30);
