@@ -170,6 +170,12 @@ export function isDelivery(edge: Edge): boolean {
   return edge === "receive a message" || edge === "receive a letter";
 }
 
+/** Tells whether the call settles a message by its lock, so that the bus refuses it once the lock has lapsed. */
+export function isBoundToLock(edge: Edge): boolean {
+  const { server, conflict } = factsOf(edge);
+  return server === "host" || (server === "bus" && conflict === 410);
+}
+
 /** Tells whether only a process that has just started makes the call. */
 export function isFirstCall(edge: Edge): boolean {
   return factsOf(edge).first !== undefined;

@@ -144,7 +144,7 @@ export class FaultInjector implements CallHandler {
       }
       case "delay":
         await sleep(fault.ms);
-        await call.carryOut().catch(() => {});
+        await call.carryOut();
         return { none: "cut" };
       case "lose the reply": {
         if (call.loseOnTheWay) {

@@ -10,7 +10,7 @@ export type Fault =
   | { readonly kind: "freeze"; readonly when: "before" | "after"; readonly ms: number }
   /** Loses the answer of a call that worked: the connection breaks, or stays silent. */
   | { readonly kind: "lose the reply"; readonly how: "cut" | "silence" }
-  /** Delivers the call to its server long after the replica gave it up. */
+  /** Delivers the call to its server long after the replica gave it up. The server may refuse it then. */
   | { readonly kind: "delay"; readonly ms: number }
   /** Answers with an error although the server has carried the call out. */
   | { readonly kind: "deny"; readonly status: number }

@@ -1,4 +1,13 @@
-import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf, isDelivery, isFirstCall, type ServerName } from "./edges.ts";
+import {
+  ALL_EDGES,
+  DEMANDED_EDGES,
+  type Edge,
+  factsOf,
+  isBoundToLock,
+  isDelivery,
+  isFirstCall,
+  type ServerName,
+} from "./edges.ts";
 import { demandedFaults, type Fault, faultName, HOST_STATUSES } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
@@ -53,7 +62,7 @@ export interface PlanOptions {
 /** A run of so many messages has calls enough for larger gaps, and time enough for longer outages. */
 const MANY_MESSAGES = 1_000;
 
-/** Longer than any time-out of the app. */
+/** Longer than any time-out of the app, and than a lock. */
 const DELAY_MS = 18_000;
 
 /** Makes the plan that follows from the options. */
@@ -119,7 +128,7 @@ function otherFaults(edge: Edge): Fault[] {
     ...[...statuses, ...(conflict === undefined ? [] : [conflict])].map(
       (status): Fault => ({ kind: "refuse", status }),
     ),
-    ...(writes === true ? [{ kind: "delay", ms: DELAY_MS } as const] : []),
+    ...(writes === true && !isBoundToLock(edge) ? [{ kind: "delay", ms: DELAY_MS } as const] : []),
     ...(settles === true ? [{ kind: "detach" } as const] : []),
     ...(server === "host" ? [{ kind: "deny", status: HOST_STATUSES.unknown } as const] : []),
     { kind: "cut" },

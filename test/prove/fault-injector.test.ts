@@ -83,8 +83,11 @@ describe("the fault injector", () => {
     expect(injector.callFaults.left).toHaveLength(0);
   });
 
-  it("keeps a fault whose server was away, for the next call", async () => {
-    const { injector, call } = stage({ kind: "lose the reply", how: "cut" });
+  it.each<Fault>([
+    { kind: "lose the reply", how: "cut" },
+    { kind: "delay", ms: 1 },
+  ])("keeps a fault whose server was away, for the next call: %j", async (fault) => {
+    const { injector, call } = stage(fault);
     const away = injector.handle<string>({
       replica: 0,
       edges: [EDGE],

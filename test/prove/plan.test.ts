@@ -30,9 +30,12 @@ describe("a plan", () => {
         .toSorted();
     const always = ["cut", "ignore", "refuse 500", "refuse 503"];
     // The host answers by the statuses of gRPC, most of which are demanded.
-    expect(planned("have the host defer")).toEqual(["cut", "delay", "refuse 9"]);
+    expect(planned("have the host defer")).toEqual(["cut", "refuse 9"]);
     expect(planned("peek at a message")).toEqual(always);
-    expect(planned("complete a message")).toEqual(["cut", "delay", "ignore", "refuse 410", "refuse 500", "refuse 503"]);
+    expect(planned("insert a run")).toEqual(["cut", "delay", "ignore", "refuse 409", "refuse 429", ...always.slice(2)]);
+    // The bus refuses a settlement that is as late as a delay makes it.
+    expect(planned("complete a message")).toEqual(["cut", "ignore", "refuse 410", "refuse 500", "refuse 503"]);
+    expect(planned("receive a deferred message")).toContain("delay");
     expect(planned("find a run")).toEqual(["cut", "ignore", "refuse 429", "refuse 500", "refuse 503"]);
     // A delivery asks for nothing, so nothing can be refused.
     const deliveries: readonly Edge[] = ["receive a message", "receive a letter"];
