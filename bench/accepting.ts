@@ -11,8 +11,11 @@ export interface Accepted {
 
 /** Running programs that messages are sent to: one, or the replicas of one. */
 export interface Accepting {
-  /** Sends messages to a queue, and resolves when their deliveries are handled. */
-  accept(queue: string, messages: number): Promise<Accepted>;
+  /**
+   * Sends messages to a queue, and resolves when their deliveries are handled. Rejects if one of them ends otherwise
+   * than as `outcome`, which is `dispatched` by default.
+   */
+  accept(queue: string, messages: number, outcome?: string): Promise<Accepted>;
   /** Ends the programs. Resolves to the most memory that one of them held in MiB; NaN if it did not tell. */
   stop(): Promise<number>;
 }
@@ -25,14 +28,15 @@ export function makeAccepting(
 ): Accepting {
   const spent = () => spentMs(...programs.map(({ pid }) => pid));
   return {
-    async accept(queue, messages) {
+    async accept(queue, messages, outcome = "dispatched") {
       const sending = makeSending(serviceBus, { queues: [queue], body });
-      const goal = deliveries.count + messages;
+      const [goal, ended] = [deliveries.count + messages, deliveries.countOf(outcome)];
       const [before, startedAt] = [await spent(), performance.now()];
       await sending.send(messages);
       await deliveries.until(goal);
       const [endedAt, after] = [performance.now(), await spent()];
       await sending.close();
+      deliveries.require(outcome, messages, ended);
       return { perSecond: (messages * 1000) / (endedAt - startedAt), cpuMs: (after - before) / messages };
     },
     async stop() {

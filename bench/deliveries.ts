@@ -22,6 +22,22 @@ export class Deliveries {
     return this.#count;
   }
 
+  /** Counts the deliveries that ended so. */
+  countOf(outcome: string): number {
+    return this.#outcomes.get(outcome) ?? 0;
+  }
+
+  /**
+   * Throws an Error if fewer than `messages` deliveries ended as `outcome` since `before` of them had. What another one
+   * costs must not be taken for what such a message costs.
+   */
+  require(outcome: string, messages: number, before = 0): void {
+    const others = messages - (this.countOf(outcome) - before);
+    if (others <= 0) return;
+    const all = [...this.#outcomes].map(([each, count]) => `${count} ${each}`).join(", ");
+    throw new Error(`${others} of ${messages} deliveries did not end as "${outcome}". So far: ${all}`);
+  }
+
   /** Counts the deliveries that did not end as `dispatched`, by outcome. */
   others(): ReadonlyMap<string, number> {
     return new Map([...this.#outcomes].filter(([outcome]) => outcome !== "dispatched"));

@@ -74,7 +74,7 @@ export async function measureAccept(processes: Processes, measured: Measured, me
   };
 }
 
-/** Counts the requests that one message costs, on servers of its own. */
+/** Counts the requests that one message costs, on servers of its own. Rejects if a message gets no Job at once. */
 export async function countAccept(processes: Processes, measured: Measured): Promise<RequestCounts> {
   const servers = await startServers(processes);
   const counted = await countRequests(servers);
@@ -92,6 +92,7 @@ export async function countAccept(processes: Processes, measured: Measured): Pro
   await sending.send(COUNTED);
   await deliveries.until(2 * COUNTED);
   const counts = countsPer(before, counted.counts(), COUNTED);
+  deliveries.require("dispatched", 2 * COUNTED);
   await sending.close();
   await program.stop();
   await counted.close();

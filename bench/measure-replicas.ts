@@ -17,7 +17,7 @@ const SECONDS = 20;
 /**
  * Measures what accepting costs replicas that share a source, on servers of their own. Messages come at a steady pace,
  * as many for each replica as a single one would get. Resolves to the processor ms of all replicas per message; NaN if
- * the platform doesn't tell.
+ * the platform doesn't tell. Rejects if a message gets no Job at once.
  */
 export async function measureReplicas(processes: Processes, replicas: number): Promise<number> {
   const servers = await startServers(processes);
@@ -41,6 +41,7 @@ export async function measureReplicas(processes: Processes, replicas: number): P
   const after = await spent();
 
   await sending.close();
+  deliveries.require("dispatched", goal);
   for (const app of apps) await app.stop();
   await servers.stop();
   return (after - before) / messages;

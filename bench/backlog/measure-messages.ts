@@ -1,5 +1,5 @@
 import type { TableCounts } from "../../local/table-server/start-table-server.ts";
-import { type Accepting, makeAccepting } from "../accepting.ts";
+import { type Accepted, type Accepting, makeAccepting } from "../accepting.ts";
 import { Deliveries } from "../deliveries.ts";
 import { NO_TICKS, USUAL_TICKS } from "../ticking.ts";
 import { type Pair, withBoth } from "./pair.ts";
@@ -11,8 +11,8 @@ const WARM_UP = 200;
 /** How many messages the counted requests are shared out among. */
 const COUNTED = 100;
 
-/** The kinds of messages, by what becomes of them, and the queues to which they are sent. */
-const KINDS = { starts: ROOMY, waits: FULL } as const;
+/** The kinds of messages: the queue to which each is sent, and the outcome of its delivery. */
+const KINDS = { starts: [ROOMY, "dispatched"], waits: [FULL, "waiting"] } as const;
 
 /** A figure of each kind. */
 export type OfKinds<T> = Readonly<Record<keyof typeof KINDS, T>>;
@@ -33,10 +33,10 @@ export async function measureMessages(
     cpuMs: { starts: [] as number[], waits: [] as number[] },
   }));
   const each = [apps.none, apps.many];
-  for (const { app } of each) await inTurn((kind) => app.accept(KINDS[kind], WARM_UP));
+  for (const { app } of each) await inTurn((kind) => accept(app, kind, WARM_UP));
   for (let round = 0; round < rounds; round += 1) {
     await inTurn(async (kind) => {
-      for (const { app, cpuMs } of each) cpuMs[kind].push((await app.accept(KINDS[kind], messages)).cpuMs);
+      for (const { app, cpuMs } of each) cpuMs[kind].push((await accept(app, kind, messages)).cpuMs);
     });
     // The other world is first in the next round.
     each.reverse();
@@ -52,14 +52,19 @@ export async function countMessages(world: World): Promise<OfKinds<TableCounts>>
   const app = await startAccepting(world, NO_TICKS);
   const count = async (kind: keyof typeof KINDS) => {
     // The first messages cost more, because the app counts the runs at work.
-    await app.accept(KINDS[kind], COUNTED);
+    await accept(app, kind, COUNTED);
     const before = world.tables.counts();
-    await app.accept(KINDS[kind], COUNTED);
+    await accept(app, kind, COUNTED);
     return countsBetween(before, world.tables.counts(), COUNTED);
   };
   const counts = { starts: await count("starts"), waits: await count("waits") };
   await app.stop();
   return counts;
+}
+
+function accept(app: Accepting, kind: keyof typeof KINDS, messages: number): Promise<Accepted> {
+  const [queue, outcome] = KINDS[kind];
+  return app.accept(queue, messages, outcome);
 }
 
 async function inTurn(act: (kind: keyof typeof KINDS) => Promise<unknown>): Promise<void> {
