@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Finding } from "./audit.ts";
+import type { Finding, FindingKind } from "./audit.ts";
 
 /** How long it waits between two looks, at least. */
 const LOOK_MS = 500;
@@ -33,7 +33,7 @@ export async function untilAtRest<Look extends { readonly findings: readonly Fin
   for (;;) {
     const beganAt = performance.now();
     const seen = await look();
-    const moving = seen.findings.filter(isMoving);
+    const moving = seen.findings.filter(({ kind }) => mayPass(kind));
     if (beganAt > deadline) return seen;
     if (moving.length > 0) {
       restingSince = undefined;
@@ -44,7 +44,7 @@ export async function untilAtRest<Look extends { readonly findings: readonly Fin
   }
 }
 
-/** Says whether something may look different a moment later, because its message has not come to its end. */
-function isMoving({ kind }: Finding): boolean {
+/** Tells whether a finding of this kind may pass by itself, because its message has not come to its end. */
+export function mayPass(kind: FindingKind): boolean {
   return kind === "open" || kind === "orphan";
 }

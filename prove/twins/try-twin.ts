@@ -1,12 +1,14 @@
+import { mayPass } from "../audit/at-rest.ts";
 import type { Finding } from "../audit/audit.ts";
 import { type Builds, buildBoth } from "./build-app.ts";
 import { guardPlaces } from "./edit.ts";
 import { type Played, play } from "./run-twin.ts";
 import { controlEdits, type Twin, twinEdits } from "./twin.ts";
 
-/** How long the app may take to come to rest. Its twin gets less time, because it may never come to rest. */
-const CONTROL_PATIENCE_MS = 90_000;
-const TWIN_PATIENCE_MS = 40_000;
+/** How long the app may take to come to rest. */
+export const PATIENCE_MS = 90_000;
+/** How long a twin may take if it goes wrong in a way that does not pass. It may never come to rest. */
+const SHORT_PATIENCE_MS = 40_000;
 const MOST_LISTED = 4;
 
 /** The result of a twin. */
@@ -17,6 +19,11 @@ export interface TwinOutcome {
   readonly text: string;
   /** How many things the audit found without the guard. */
   readonly found: number;
+}
+
+/** Tells how long a twin may take to come to rest: as long as the app, if what it shows might pass by itself. */
+export function twinPatienceMs({ finds }: Pick<Twin, "finds">): number {
+  return finds.some(mayPass) ? PATIENCE_MS : SHORT_PATIENCE_MS;
 }
 
 /**
@@ -36,8 +43,8 @@ export async function tryTwin(twin: Twin, onLine: (who: string, line: string) =>
     const first = await runOnce(...asked);
     return typeof first === "string" ? runOnce(...asked) : first;
   };
-  const control = await run("with the guard", await buildBoth(controlEdits(twin)), CONTROL_PATIENCE_MS);
-  const bare = await run("without it", await buildBoth(twinEdits(twin)), TWIN_PATIENCE_MS);
+  const control = await run("with the guard", await buildBoth(controlEdits(twin)), PATIENCE_MS);
+  const bare = await run("without it", await buildBoth(twinEdits(twin)), twinPatienceMs(twin));
   const controlHolds = typeof control !== "string" && control.findings.length === 0;
   const twinFails =
     typeof bare !== "string" && bare.findings.some(({ kind }) => twin.finds.some((wanted) => wanted === kind));

@@ -8,6 +8,7 @@ import { TWINS, twinsNamed } from "../../prove/twins/all-twins.ts";
 import { type Edit, editedSources, editing, guardPlaces, parted } from "../../prove/twins/edit.ts";
 import { constantIn, markersIn, readSources } from "../../prove/twins/guard-markers.ts";
 import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/table.ts";
+import { PATIENCE_MS, twinPatienceMs } from "../../prove/twins/try-twin.ts";
 import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
 import { ROOT, runProgram } from "../support/run-program.ts";
 
@@ -93,6 +94,13 @@ describe("the twins", () => {
       removal.map(({ guard }) => guard).filter((guard) => guard.split(", ")[0] === name);
     expect(marked).toEqual(TWINS.flatMap(own).toSorted());
     for (const twin of TWINS) expect(own(twin), `markers of ${twin.name}`).not.toEqual([]);
+  });
+
+  it("get as much time as the app to come to rest if what they show might pass by itself, and less if not", () => {
+    const given = (name: string) => twinsNamed([name]).map(twinPatienceMs);
+    expect(given("sweep")).toEqual([PATIENCE_MS]);
+    expect(given("withdraw-what-was-not-claimed")).toEqual([PATIENCE_MS]);
+    expect(given("tombstone")[0]).toBeLessThan(PATIENCE_MS);
   });
 
   it("are the table in the docs, as `npm run prove:twins -- --docs` writes it, and have all been played", async () => {
