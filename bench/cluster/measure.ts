@@ -23,6 +23,11 @@ import {
 
 /** How many nodes pretend to run the Jobs. */
 const FAKE_NODES = 10;
+/**
+ * How many messages the bare calls settle before they are measured, so that code and connections are warm. The app's
+ * are by then, because it has made the Jobs at work.
+ */
+const WARM_UP = 300;
 /** How many messages are counted, and shared out among. */
 const COUNTED = 50;
 /**
@@ -93,6 +98,8 @@ export async function measureOnCluster(
   const bareOutput = new ProgramOutput();
   progress("the same as bare calls");
   const bare = await startBare(processes, connections, ["follow", QUICK], bareOutput.onLine);
+  await quick.send(WARM_UP);
+  await bareOutput.settlements.until(WARM_UP);
   const figuresOfBare = await watchProgram(bench, bare, bareOutput);
   await quick.close();
   await api.close();
