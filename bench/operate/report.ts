@@ -48,7 +48,7 @@ export function operateText({ options: { runs }, looks, redrive, commands, page,
 
 function redriveText({ letters, seconds, bareSeconds, cpuMs, bareCpuMs }: RedriveFigures): string {
   return aligned([
-    [`${letters} dead letters redriven`, "app", "bare", "target"],
+    [`${letters} dead letters redriven, until the last is deferred`, "app", "bare", "target"],
     ["a second", number(letters / seconds, 0), number(letters / bareSeconds, 0), `>= ${FEWEST_A_SECOND}`],
     ["processor ms a letter", number(cpuMs, 2), number(bareCpuMs, 2), ""],
   ]);
