@@ -32,10 +32,14 @@ export function bareTable({ storage, tableName }: Connections): TableClient {
 }
 
 /**
- * Accepts the queues' messages as the app does. It uses as many connections as the app, and receives by the host's own
- * listener. For each message it peeks, inserts two rows in a transaction, defers by lock token, creates the Job and
- * replaces the row. The rows and the Jobs are as large as the app's. Nothing is computed for a message, and each
- * message's rows go to the table in a request of their own.
+ * Accepts the queues' messages as the app does in a Functions host. It uses as many connections as the app, and receives
+ * by the standalone host's own listener. For each message it peeks, inserts two rows in a transaction, defers by lock
+ * token, creates the Job and replaces the row. The rows and the Jobs are as large as the app's. Nothing is computed for a
+ * message, and each message's rows go to the table in a request of their own.
+ *
+ * The app that is measured runs on the standalone host. It makes neither of the two requests to the bus, because it has
+ * the message in its process and defers it on the link. The bare calls make them all the same, so that figures of
+ * different days have the same yardstick.
  */
 export async function acceptBare(
   connections: Connections,
