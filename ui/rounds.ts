@@ -13,6 +13,8 @@ export interface Acted {
     readonly tooDeep?: number;
   };
   readonly plans?: readonly Omit<RedrivePlan, "met">[];
+  /** The named runs that have no dead letter on the bus. */
+  readonly missing?: readonly string[];
   readonly done?: { readonly removed: number; readonly gone: number; readonly left: number };
 }
 

@@ -557,6 +557,19 @@ describe("an action", () => {
     expect(await page.getByRole("button", { name: /^Redrive/ }).allTextContents()).toEqual(["Redrive the message …"]);
   });
 
+  it("names what is not there any more", async () => {
+    const { page } = await open("dead-letters?module=worse");
+    await page.getByRole("checkbox").nth(1).check();
+    await page.route("**/api/v1/dead-letters/redrive", async (route) => {
+      const { runs, ...body } = route.request().postDataJSON();
+      await route.continue({ postData: JSON.stringify({ ...body, runs: [...runs, "worse:99:99"] }) });
+    });
+    await page.getByRole("button", { name: "Redrive the message" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("1 can be redriven").waitFor();
+    expect(await dialog.getByText("1 without a dead letter on the bus, such as worse:99:99.").count()).toBe(1);
+  });
+
   it("is not offered for all that match if what was selected is not shown any more", async () => {
     const { page } = await open("dead-letters?module=worse");
     await page.getByRole("checkbox").nth(1).check();

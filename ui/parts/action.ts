@@ -303,12 +303,13 @@ interface ActedProps {
 }
 
 /** Says what became of each thing, or what would. */
-function ActedNote({ acted: { answers = [], plans = [], plan, done }, most }: ActedProps) {
-  const isNothing = answers.length + plans.length === 0 && plan === undefined;
+function ActedNote({ acted: { answers = [], plans = [], missing = [], plan, done }, most }: ActedProps) {
+  const isNothing = answers.length + plans.length + missing.length === 0 && plan === undefined;
   return html`
     <ul class="answers">
       ${isNothing && html`<li>There is nothing to do.</li>`}
       ${plans.map((one) => html`<li><${Plain} text=${redriveText(one, most)} /></li>`)}
+      ${missing.length > 0 && html`<li>${countText(missing.length)} without a dead letter on the bus, such as <${Plain} text=${missing[0]} mono />.</li>`}
       ${
         answers.length > MOST_ANSWERS
           ? summed(answers).map(
