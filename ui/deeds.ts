@@ -59,7 +59,7 @@ export function naming(deed: Deed, runs: readonly { readonly id: string; readonl
 /** Cancels runs. `listed`: they are all that match this, if a command can't name them one by one. */
 export const cancel = (runs: readonly string[], listed?: RunsListed): Deed => ({
   words: runs.length === 1 ? "Cancel the run" : `Cancel ${countText(runs.length)} runs`,
-  says: "The message is dead-lettered, and its Job ended before, if it is at work.",
+  says: "Its message is dead-lettered. A Job at work is ended first.",
   path: "/runs/cancel",
   body: () => ({ runs }),
   rounds: cancelInRounds(runs),

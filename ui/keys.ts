@@ -36,7 +36,7 @@ function actOn(): void {
   }
   if (!document.querySelector("[data-row] input:checked")) tickOf(row)?.click();
   // The actions of what is selected are there once the page is drawn anew.
-  requestAnimationFrame(() => document.querySelector<HTMLElement>(".aside [data-deed]")?.click());
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(":is(.aside, .selection) [data-deed]")?.click());
 }
 
 /** Goes to the search box. What is typed takes the place of what was searched before. */

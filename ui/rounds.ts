@@ -39,7 +39,7 @@ export const atOnce: Rounds = async function* (send, body) {
 };
 
 /** So many runs are named in one request at most. */
-const NAMED = 100;
+export const NAMED = 100;
 
 /** Names runs in requests of a hundred. */
 export const cancelInRounds = (runs: readonly string[]): Rounds =>

@@ -24,6 +24,9 @@ const MOST_KNOWN = 50;
 /** What can't be had just now is asked for again after so long. */
 const RETRY_MS = 5_000;
 
+/** Tells all that is shown that an action was ordered, so that it is asked for again at once. */
+export const ACTED = "acted";
+
 /**
  * Asks for something, and again every `everyMs` while the page is seen; only once without it. Nothing is asked while the
  * page is hidden.
@@ -55,6 +58,8 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
         }
       }
       const nextMs = everyMs ?? (isRead || isFinal(answered) ? undefined : RETRY_MS);
+      // Another question may have been asked meanwhile.
+      clearTimeout(timer);
       if (nextMs !== undefined) timer = setTimeout(() => void load(), nextMs);
     };
     const wake = () => {
@@ -65,10 +70,12 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
     if (before) setState({ path, data: dataOf(before), isOld: true });
     void load();
     document.addEventListener("visibilitychange", wake);
+    addEventListener(ACTED, load);
     return () => {
       isOver = true;
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", wake);
+      removeEventListener(ACTED, load);
     };
   }, [path, everyMs, round]);
 

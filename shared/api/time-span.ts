@@ -7,7 +7,7 @@ import { TIME_OR_AGO, timeOrAgo } from "../time-or-ago.ts";
 export const LAST_TIME = 8.64e15;
 
 /** What a time of a request is, in words. */
-export const TIME_IN_REQUEST = `ms since 1970, ${TIME_OR_AGO}`;
+export const TIME_IN_REQUEST = `${TIME_OR_AGO}, or ms since 1970`;
 
 /** A time in a request, as a program or a person gives it. */
 export const timeInRequest = z

@@ -276,7 +276,7 @@ describe("a filter", () => {
     await page.waitForURL(/since=2h$/);
     await page.locator("[data-row]").first().waitFor();
     await page.getByLabel("Enqueued until").fill("soon");
-    await page.getByText("Give ms since 1970, a duration such as 2h or 3d, or a time").waitFor();
+    await page.getByText("Give a duration such as 2h or 3d, or a time").waitFor();
     await page.getByLabel("Enqueued until").fill("2h");
     await page.getByText("nothing can be between since and until").waitFor();
     await page.getByLabel("Enqueued until").fill("1h");
@@ -419,6 +419,30 @@ describe("an action", () => {
     expect(await stack.dispatcher("actions")).toMatch(/cancel .*a wrong order/);
   });
 
+  it("does nothing else than what was said, if a run has begun meanwhile", async () => {
+    const { page } = await open("runs?module=many");
+    await page.getByRole("checkbox").nth(1).check();
+    let [looks, deeds] = [0, 0];
+    await page.route("**/api/v1/runs/cancel", async (route) => {
+      if (!route.request().postDataJSON().dryRun) deeds += 1;
+      else if ((looks += 1) > 1) {
+        const response = await route.fetch();
+        const { answers, ...rest } = await response.json();
+        const begun = answers.map((answer: object) => ({ ...answer, did: "ordered the end" }));
+        return route.fulfill({ response, json: { ...rest, answers: begun } });
+      }
+      return route.continue();
+    });
+    await page.getByRole("button", { name: "Cancel the run" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Would be done").waitFor();
+    await dialog.getByRole("button", { name: "Cancel the run" }).click();
+    await dialog.getByText("It has changed meanwhile, and nothing was done").waitFor();
+    await dialog.getByText("ends its Job within 10 s").waitFor();
+    expect({ looks, deeds }).toEqual({ looks: 2, deeds: 0 });
+    await dialog.getByRole("button", { name: "Leave it" }).click();
+  });
+
   it("cancels all runs that match, a hundred at a time, as a command does", async () => {
     const { page } = await open("runs?module=many");
     await page.getByRole("checkbox", { name: "Select all shown" }).check();
@@ -516,7 +540,7 @@ describe("an action", () => {
     await page.getByLabel("How many").selectOption("1");
     await page.getByText("worse: 4 can be redriven, and 1 of them will be.").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
-    await page.getByText("Done", { exact: true }).waitFor();
+    await page.getByText("Ordered", { exact: true }).waitFor();
     await expect.poll(() => stack.dispatcher("dead", "redrives"), { timeout: 30_000 }).toMatch(/worse .* done +1 /);
     // It fails once more.
     await expect.poll(async () => (await letters()).length, { timeout: 30_000 }).toBe(4);
@@ -780,6 +804,31 @@ describe("the page of the app itself", () => {
 });
 
 describe("a page that is open", () => {
+  it("shows at once what an action has changed", async () => {
+    const { page } = await open("audit");
+    let asked = 0;
+    page.on("request", (request) => (asked += request.url().endsWith("/audit") ? 1 : 0));
+    const finding = { kind: "lock without a run", runId: "good:1:1", subject: "good:1:1" };
+    await page.route("**/api/v1/audit", (route) =>
+      route.fulfill({ json: { findings: [finding], looked: {}, tooYoung: [], unfinished: [] } }),
+    );
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByRole("button", { name: "Repair what is safe" }).click();
+    await page.getByRole("dialog").getByText("There is nothing to do").waitFor();
+    await page.getByRole("button", { name: "Leave it" }).click();
+    expect(asked).toBe(1);
+    await page.getByRole("link", { name: "Modules" }).click();
+    await page.getByRole("link", { name: "idle" }).click();
+    await page.getByRole("button", { name: "Pause idle" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Would be done").waitFor();
+    await dialog.getByRole("button", { name: "Pause idle" }).click();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    // The view itself asks every five seconds.
+    await page.getByRole("button", { name: "Resume idle" }).waitFor({ timeout: 2_000 });
+    await stack.dispatcher("modules", "resume", "idle");
+  });
+
   it("shows what changes, and asks for nothing while it is hidden", async () => {
     const { page } = await open("modules");
     await stack.dispatcher("modules", "pause", "slow");

@@ -10,8 +10,9 @@ import { sourceName } from "../../shared/run/source.ts";
 import { focusTitle } from "../address.ts";
 import { act } from "../api.ts";
 import { type Children, html, valueIn } from "../html.ts";
-import { type Acted, atOnce, type Round, type Rounds } from "../rounds.ts";
+import { type Acted, atOnce, NAMED, type Round, type Rounds } from "../rounds.ts";
 import { useSession } from "../session.ts";
+import { ACTED } from "../use-data.ts";
 import { CommandLine } from "./command.ts";
 import { countText } from "./number.ts";
 import { Plain } from "./text.ts";
@@ -65,6 +66,8 @@ interface State {
   readonly isBusy: boolean;
   readonly round?: Round;
   readonly isStopped?: boolean;
+  /** Whether it would do something else now than what was said. */
+  readonly isChanged?: boolean;
   readonly problem?: Problem;
 }
 
@@ -153,6 +156,14 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     let round: Round | undefined;
     setState({ step: before?.step ?? "asked", isBusy: true, ...(before?.round ? { round: before.round } : {}) });
     try {
+      if (deed.rounds && tried?.answers && tried.answers.length <= NAMED) {
+        // A run that waited may have begun since, and then its Job would be ended.
+        const looked = await act<Acted>(deed.path, { ...deed.body(how), dryRun: true });
+        if ("data" in looked && didsOf(looked.data) !== didsOf(tried)) {
+          setState({ step: "tried", isBusy: false, isChanged: true, round: { acted: looked.data, done: 1, of: 1 } });
+          return;
+        }
+      }
       for await (const next of (deed.rounds ?? atOnce)(one, deed.body(how), tried)) {
         if (!isLatest()) return;
         round = next;
@@ -176,7 +187,10 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         ...(shown ? { round: shown } : {}),
       });
     } finally {
-      if (!dryRun && round && !isInVain(round.acted)) onDone?.();
+      if (!dryRun && round) {
+        if (!isInVain(round.acted)) onDone?.();
+        dispatchEvent(new Event(ACTED));
+      }
     }
   };
   const { step, isBusy, round, problem } = state;
@@ -225,6 +239,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         <div aria-live="polite">
           ${problem && html`<${ProblemNote} problem=${problem} />`}
           ${isBusy && html`<${HowFar} round=${round} isOrdered=${isOrdered} />`}
+          ${state.isChanged && html`<p class="note wait">It has changed meanwhile, and nothing was done. Look again.</p>`}
           ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
           ${acted && html`<${ActedNote} acted=${acted} most=${typed["most"]} />`}
         </div>
@@ -293,6 +308,11 @@ function HowFar({ round, isOrdered }: { readonly round?: Round; readonly isOrder
   return html`<p class="far"><progress value=${done} max=${of} aria-label="How far it is" /> ${countText(done)} of ${countText(of)}</p>`;
 }
 
+/** What would become of each thing, to be compared. */
+function didsOf({ answers = [] }: Acted): string {
+  return answers.map((answer) => answer.kind + ("did" in answer ? answer.did : "")).join();
+}
+
 /** More answers than these are summed up. */
 const MOST_ANSWERS = 10;
 
@@ -313,13 +333,13 @@ function ActedNote({ acted: { answers = [], plans = [], missing = [], plan, done
       ${
         answers.length > MOST_ANSWERS
           ? summed(answers).map(
-              ({ kind, text, count, name }) => html`<li class=${kind === "refused" ? "bad" : ""}>
-                <strong>${KINDS[kind]}</strong> ${countText(count)}, such as <${Plain} text=${name} mono />: <${Plain} text=${text} />
+              ({ kind, words, text, count, name }) => html`<li class=${kind === "refused" ? "bad" : ""}>
+                <strong>${words}</strong> ${countText(count)}, such as <${Plain} text=${name} mono />: <${Plain} text=${text} />
               </li>`,
             )
           : answers.map(
               (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
-                <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer, answer.name)} />
+                <strong>${kindText(answer)}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer, answer.name)} />
               </li>`,
             )
       }
@@ -330,6 +350,7 @@ function ActedNote({ acted: { answers = [], plans = [], missing = [], plan, done
 
 interface Summed {
   readonly kind: Answer["kind"];
+  readonly words: string;
   readonly text: string;
   readonly name: string;
   readonly count: number;
@@ -342,7 +363,14 @@ function summed(answers: NonNullable<Acted["answers"]>): Summed[] {
     const { kind, name } = answer;
     const text = answerText(answer, name);
     const key = `${kind} ${text}`;
-    sums.set(key, { kind, text, name, ...sums.get(key), count: (sums.get(key)?.count ?? 0) + 1 });
+    sums.set(key, {
+      kind,
+      words: kindText(answer),
+      text,
+      name,
+      ...sums.get(key),
+      count: (sums.get(key)?.count ?? 0) + 1,
+    });
   }
   return [...sums.values()].toSorted((a, b) => b.count - a.count);
 }
@@ -366,6 +394,11 @@ function redriveText({ source, letters, left, inFront, tooDeep }: Omit<RedrivePl
   if (inFront > 0) parts.push(inFrontText(inFront));
   if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);
   return `${parts.join("; ")}.`;
+}
+
+/** Says in a word what became of a thing. What was ordered, a tick carries out. */
+function kindText(answer: Answer): string {
+  return answer.kind === "done" && answer.did.startsWith("ordered") ? "Ordered" : KINDS[answer.kind];
 }
 
 const KINDS = { done: "Done", would: "Would be done", already: "Nothing to do", refused: "Refused" } as const;

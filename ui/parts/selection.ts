@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import type { Problem } from "../../shared/api/problem.ts";
-import { html } from "../html.ts";
+import { type Children, html } from "../html.ts";
 import { countText } from "./number.ts";
 import { ProblemNote } from "./view.ts";
 
@@ -63,10 +63,12 @@ interface BarProps<Row> {
   readonly read?: (from: string | undefined) => Promise<Part<Row> | { readonly problem: Problem }>;
   /** So many are read at most. */
   readonly most?: number;
+  /** What may be done to what is selected. */
+  readonly children?: Children;
 }
 
 /** Says what is selected, and offers all that match the filters once all shown rows are. */
-export function SelectionBar<Row>({ selection, shown, mayAll, read, most = shown.length }: BarProps<Row>) {
+export function SelectionBar<Row>({ selection, shown, mayAll, read, most = shown.length, children }: BarProps<Row>) {
   const [found, setFound] = useState<number>();
   const [problem, setProblem] = useState<Problem>();
   const isStopped = useRef(false);
@@ -103,6 +105,7 @@ export function SelectionBar<Row>({ selection, shown, mayAll, read, most = shown
               <span>${isAll ? allText(rows.length, read && most) : isHidden ? "What was selected is not in the list any more" : `${countText(rows.length)} selected`}</span>
               ${!isAll && mayAll && rows.length === shown.length && html`<button type="button" class="small" onClick=${gather}>Select all that match</button>`}
               <button type="button" class="small" onClick=${clear}>Clear</button>
+              ${children}
             `
           : html`
               <span>Looking for all that match: ${countText(found)} so far</span>

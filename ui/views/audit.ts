@@ -21,7 +21,7 @@ export function AuditView() {
   const loaded = useData<Report>("/audit");
   const areSafe = loaded.data?.findings.some((finding) => commandFor(finding, namespace) === BY_AUDIT);
   const aside = html`
-    ${areSafe && html`<${ActionButton} deed=${repairAll} onDone=${loaded.again} />`}
+    ${areSafe && html`<${ActionButton} deed=${repairAll} />`}
     <button type="button" onClick=${loaded.again}>Look again</button>
   `;
   return html`
@@ -43,7 +43,7 @@ export function AuditView() {
                   ${findings.map(
                     (finding) => html`<li data-row>
                       <p><${Plain} text=${meaningText(finding, namespace)} /></p>
-                      ${deedsFor(finding).map((deed) => html`<${ActionButton} deed=${deed} onDone=${loaded.again} />`)}
+                      ${deedsFor(finding).map((deed) => html`<${ActionButton} deed=${deed} />`)}
                       ${commandOf(finding, namespace)}
                     </li>`,
                   )}

@@ -46,20 +46,17 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const runs = chosen.map(({ id }) => id);
   const which = runs.length > 0 ? { runs } : loaded.problem || selection.isHidden ? undefined : alike;
   const about = (deed: Deed) => (runs.length > 0 ? naming(deed, chosen) : deed);
-  const done = () => {
-    selection.clear();
-    loaded.again();
-  };
+  const isSelected = selection.isAll || runs.length > 0;
   const deeds =
     which &&
     html`
-      <${ActionButton} deed=${about(redrive(which))} onDone=${done} />
-      ${mayPurge(which) && html`<${ActionButton} deed=${about(purge(which))} onDone=${done} />`}
+      <${ActionButton} deed=${about(redrive(which))} onDone=${selection.clear} />
+      ${mayPurge(which) && html`<${ActionButton} deed=${about(purge(which))} onDone=${selection.clear} />`}
     `;
   return html`
-    <${View} title="Dead letters" aside=${deeds}>
+    <${View} title="Dead letters" aside=${!isSelected && deeds}>
       <${Filters} place=${place} filters=${filtersFor(modules)} />
-      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && alike !== undefined} />
+      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && alike !== undefined}>${isSelected && deeds}<//>
       <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place, selection)} />
     <//>
   `;

@@ -26,7 +26,7 @@ interface RedrivesFound {
 /** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
 export function FailuresView({ place }: { readonly place: Place }) {
   const { module } = place.query;
-  const { data, again } = useData<RedrivesFound>("/redrives", 2_000);
+  const { data } = useData<RedrivesFound>("/redrives", 2_000);
   const known = data?.redrives ?? [];
   const redrives = known.filter(isAtWork);
   // A redrive makes the groups smaller while a person looks on.
@@ -34,14 +34,10 @@ export function FailuresView({ place }: { readonly place: Place }) {
     withQuery("/failure-groups", { module, limit: 50 }),
     redrives.length > 0 ? 2_000 : 10_000,
   );
-  const done = () => {
-    again();
-    loaded.again();
-  };
   return html`
     <${View} title=${module ? `Failures of ${module === "-" ? "no module" : module}` : "Failures"}>
-      <${Redrives} redrives=${known} again=${again} />
-      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done, module)} />
+      <${Redrives} redrives=${known} />
+      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, module)} />
       <${CommandLine} command=${commandText(["dead", "groups", ...flag("module", module)])} />
     <//>
   `;
@@ -51,7 +47,7 @@ export function FailuresView({ place }: { readonly place: Place }) {
 const TOLD_MS = 3_600_000;
 
 /** The redrives that are at work, each with how far it came, and those that were over lately. */
-function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; readonly again: () => void }) {
+function Redrives({ redrives }: { readonly redrives: readonly Redrive[] }) {
   return redrives.map((redrive) => {
     const { source, who, orderedAt, endedAt = 0, redriven, most, end, problem, left } = redrive;
     const name = sourceName(source);
@@ -67,7 +63,7 @@ function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; 
         <${Plain} text=${name} /> is redriven: ${countText(redriven)}${most !== undefined && ` of ${countText(most)} at most`} so far, ordered by
         ${" "}<${Plain} text=${who} /> <${Age} at=${orderedAt} ago />
       </span>
-      <${ActionButton} deed=${abortRedrive(name)} onDone=${again} />
+      <${ActionButton} deed=${abortRedrive(name)} />
     </div>`;
   });
 }
@@ -78,19 +74,19 @@ function isCancelled({ reason }: Group): boolean {
   return reason === "Cancelled";
 }
 
-function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: () => void, module?: string) {
+function shown({ groups, others }: Groups, redrives: readonly Redrive[], module?: string) {
   if (groups.length === 0)
     return html`<${Nothing}>There are no dead letters${module && " of it. A lost message leaves none"}.<//>`;
   const failed = groups.filter((group) => !isCancelled(group));
   const cancelled = groups.filter(isCancelled);
   return html`
-    ${failed.length > 0 ? html`<${List} groups=${failed} redrives=${redrives} again=${again} />` : html`<${Nothing}>There is no dead letter of a failure.<//>`}
+    ${failed.length > 0 ? html`<${List} groups=${failed} redrives=${redrives} />` : html`<${Nothing}>There is no dead letter of a failure.<//>`}
     ${
       cancelled.length > 0 &&
       html`<section aria-labelledby="cancelled">
         <h2 id="cancelled">Cancelled by a person</h2>
         <p class="hint">These are dead letters too, and are not counted as failed.</p>
-        <${List} groups=${cancelled} redrives=${redrives} again=${again} />
+        <${List} groups=${cancelled} redrives=${redrives} />
       </section>`
     }
     ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. The command below lists them with --limit 1000.</p>`}
@@ -100,14 +96,13 @@ function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: 
 interface ListProps {
   readonly groups: readonly Group[];
   readonly redrives: readonly Redrive[];
-  readonly again: () => void;
 }
 
-function List({ groups, redrives, again }: ListProps) {
+function List({ groups, redrives }: ListProps) {
   const most = Math.max(...groups.map(({ count }) => count));
   return html`
     <ol class="groups">
-      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} redrive=${redrives.find(({ wanted }) => wanted.group === group.id)} again=${again} />`)}
+      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} redrive=${redrives.find(({ wanted }) => wanted.group === group.id)} />`)}
     </ol>
   `;
 }
@@ -131,10 +126,9 @@ interface GroupProps {
   readonly most: number;
   /** The last redrive of it, if its source had no other one since. */
   readonly redrive: Redrive | undefined;
-  readonly again: () => void;
 }
 
-function GroupOf({ group, most, redrive: last, again }: GroupProps) {
+function GroupOf({ group, most, redrive: last }: GroupProps) {
   const { id, module, reason, exitCode, text, count, isMore, firstAt, lastAt, sample } = group;
   const words = text || sample.description || reason;
   const about = `${countText(count, isMore)} of ${module || "no module"}: ${words}`;
@@ -142,7 +136,7 @@ function GroupOf({ group, most, redrive: last, again }: GroupProps) {
     <li data-row>
       <p class="many">
         ${countText(count, isMore)}<span class="unseen"> dead letters</span>
-        <svg class="gauge bad" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+        <svg class=${`gauge ${isCancelled(group) ? "" : "bad"}`} viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
           <rect class="track" width="100" height="4" rx="2" />
           <rect class="fill" width=${(100 * count) / most} height="4" rx="2" />
         </svg>
@@ -153,12 +147,12 @@ function GroupOf({ group, most, redrive: last, again }: GroupProps) {
         <p class="muted">
           <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
           ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · such as
-          ${" "}<${Link} to=${addressOf(["runs", sample.id])}><${Plain} text=${sample.id} mono /><//>
+          ${" "}<${Link} to=${addressOf(["runs", sample.id])}><${Plain} text=${sample.messageId || sample.id} mono /><//>
         </p>
       </div>
       <div class="deeds">
-        <${ActionButton} deed=${{ ...redrive({ group: id }), about }} onDone=${again} />
-        <${ActionButton} deed=${{ ...purge({ group: id }), about }} onDone=${again} />
+        <${ActionButton} deed=${{ ...redrive({ group: id }), about }} />
+        <${ActionButton} deed=${{ ...purge({ group: id }), about }} />
       </div>
     </li>
   `;

@@ -63,8 +63,8 @@ export function ModuleView({ name }: { readonly name: string }) {
   const deeds =
     module &&
     html`
-      ${module.limit ? html`<${ActionButton} deed=${resume(name)} onDone=${loaded.again} />` : html`<${ActionButton} deed=${pause(name)} onDone=${loaded.again} />`}
-      <${ActionButton} deed=${limit(name, slotsBy(module.limit, module.maxActive))} onDone=${loaded.again} />
+      ${module.limit ? html`<${ActionButton} deed=${resume(name)} />` : html`<${ActionButton} deed=${pause(name)} />`}
+      <${ActionButton} deed=${limit(name, slotsBy(module.limit, module.maxActive))} />
     `;
   return html`
     <${View} title=${name} aside=${deeds}>
@@ -87,8 +87,8 @@ export function ModuleView({ name }: { readonly name: string }) {
 
 /** Which form of its file is in force, by whether it is another one. */
 const FORCE: Readonly<Record<string, string>> = {
-  false: "The running Dispatcher works with this form.",
-  true: "The running Dispatcher still works with another form.",
+  false: "The running Dispatcher has loaded it as it stands here.",
+  true: "The running Dispatcher has not loaded it as it stands here.",
 };
 
 function ModuleParts({ module }: { readonly module: ModuleShown }) {

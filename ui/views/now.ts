@@ -146,7 +146,7 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   const working = atWorkOf(module);
   const share = slots ? Math.min(1, working / slots) : 0;
   return html`
-    ${atWork ? countText(working) : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
+    ${atWork ? count(module.module, { count: working, isMore: false }, "dispatched") : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
     ${slots !== maxActive && maxActive !== undefined && html`<div class="under">by its file ${countText(maxActive)}</div>`}
     ${
       slots !== 0 &&
@@ -186,9 +186,10 @@ function JobTakes({ module: { took } }: { readonly module: ModuleStatus }) {
   return html`${tookText(medianMs)}<div class="under">95 % in ${tookText(p95Ms)}</div>`;
 }
 
-/** Done and failed, five minutes by five minutes, and how many of them there were in a minute. */
+/** Done and failed, five minutes by five minutes, and how many Jobs ended in a minute: what was rejected had none. */
 function LastHour({ module }: { readonly module: ModuleStatus }) {
-  const many = doneOf(module) + failedOf(module);
+  const { succeeded = 0, failed = 0 } = module.ends;
+  const many = succeeded + failed;
   const eachMs = (now() - module.ends.since) / many;
   return html`
     <${Sparkline} lately=${module.lately} />

@@ -61,7 +61,7 @@ export function OtherLetterView({ id }: { readonly id: string }) {
   const deed =
     letter &&
     letter.hindrance === undefined &&
-    html`<${ActionButton} deed=${naming(redrive({ runs: [id] }), [{ ...letter, id }])} onDone=${loaded.again} />`;
+    html`<${ActionButton} deed=${naming(redrive({ runs: [id] }), [{ ...letter, id }])} />`;
   return html`
     <${View} title=${id} aside=${deed}>
       <${Ready} loaded=${loaded} show=${factsShown} />

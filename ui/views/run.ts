@@ -42,8 +42,9 @@ export function RunView({ id }: { readonly id: string }) {
   const isOpen = loaded.data !== undefined && loaded.data.place !== "closed";
   const aside = html`
     ${run && html`<${StatusChip} status=${run.status} />`}
-    ${run && isOpen && html`<${ActionButton} deed=${naming(cancel([run.id]), [run])} onDone=${loaded.again} />`}
-    ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${naming(redrive({ runs: [run.id] }), [run])} onDone=${loaded.again} />`}
+    ${run && isOpen && html`<${ActionButton} deed=${naming(cancel([run.id]), [run])} />`}
+    ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${naming(redrive({ runs: [run.id] }), [run])} />`}
+    ${run?.redrive && html`Redrive ${run.redrive} of <${RunLink} id=${originalId(run)} text="the first run" />`}
     ${redriven && redriven.status !== "withdrawn" && html`<${RunLink} id=${redriven.id} text=${upper(redrivenMark(redriven))} />`}
   `;
   const name = run?.id ?? id;
@@ -66,11 +67,11 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
   return html`
     <${Why} path=${path} isOpen=${isOpen} />
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
+    <${Happened} timeline=${shown.timeline} />
     <div class="two">
       <${Known} shown=${shown} />
-      <${Timeline} times=${shown.times} isOpen=${isOpen} isFirst=${shown.attempt === 1 && shown.run.redrive === undefined} />
+      <${Timeline} times=${shown.times} attempt=${shown.attempt} isOpen=${isOpen} isFirst=${shown.attempt === 1 && shown.run.redrive === undefined} />
     </div>
-    <${Happened} timeline=${shown.timeline} />
     <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
     <${Sent} path=${contentPath(shown)} />
   `;
@@ -188,12 +189,13 @@ const STEPS = [
 
 interface TimelineProps {
   readonly times: Shown["times"];
+  readonly attempt: number;
   readonly isOpen: boolean;
   /** Whether nothing of the message was tried before. */
   readonly isFirst: boolean;
 }
 
-function Timeline({ times, isOpen, isFirst }: TimelineProps) {
+function Timeline({ times, attempt, isOpen, isFirst }: TimelineProps) {
   let before: number | undefined;
   // The cluster's times are whole seconds, so that a step may seem to be before the one that it follows.
   const steps = STEPS.flatMap(([name, words, kind]) => {
@@ -213,7 +215,7 @@ function Timeline({ times, isOpen, isFirst }: TimelineProps) {
   const { workStartedAt, jobEndedAt, closedAt, workEndedAt: endedAt = jobEndedAt ?? closedAt } = times;
   return html`
     <section aria-labelledby="times">
-      <h2 id="times">Times</h2>
+      <h2 id="times">Times${attempt > 1 && ` of attempt ${attempt}`}</h2>
       <svg class="timeline" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width="100" height="8" />
         ${spans.map(({ kind, tookMs = 0 }, index) => {

@@ -49,8 +49,8 @@ const filtersFor = (which: "open" | "closed", modules: readonly string[]): reado
     ],
   },
   { name: "source", label: "Source" },
-  ...(which === "closed" ? [{ name: "exitCode", label: "Exit code" }] : []),
   ...spanFilters("Enqueued", which === "closed" ? "24h" : "2h"),
+  ...(which === "closed" ? [{ name: "exitCode", label: "Exit code" }] : []),
 ];
 
 /** So many runs of a list are selected at most: a redrive names each of them, and takes no more. */
@@ -100,18 +100,16 @@ export function RunsView({ place }: { readonly place: Place }) {
     if ("problem" in answered) return answered;
     return "data" in answered ? { rows: answered.data.runs, next: answered.data.next } : { rows: [] };
   };
-  const done = () => {
-    selection.clear();
-    loaded.again();
-  };
   const deed = deedFor(which, selection, { ...query, status });
   // A status says by itself whether its runs are over.
   const filtered = { ...place, query: { ...place.query, which: which === "closed" ? which : "" } };
   const modules = useModuleNames();
   return html`
-    <${View} title="Runs" aside=${deed && html`<${ActionButton} deed=${deed} onDone=${done} />`}>
+    <${View} title="Runs">
       <${Filters} place=${filtered} filters=${filtersFor(which, modules)} />
-      <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]} />
+      <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]}>
+        ${deed && html`<${ActionButton} deed=${deed} onDone=${selection.clear} />`}
+      <//>
       <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, { which, selection, lines })} />
     <//>
   `;
