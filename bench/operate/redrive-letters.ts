@@ -4,6 +4,7 @@ import pLimit from "p-limit";
 import type { Dependencies } from "../../shared/dependencies.ts";
 import type { Log } from "../../shared/log.ts";
 import { orderRedrive } from "../../shared/operate/redrive-letters.ts";
+import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeCarryOutRedrives } from "../../shared/redrive/carry-out.ts";
 import { makeEvents } from "../../shared/telemetry/events.ts";
 import type { Connections } from "../servers.ts";
@@ -43,12 +44,8 @@ export async function measureRedrive(
   const how = { by: { who: "the bench" }, perSecond: PER_SECOND, replicaIsKept: true };
   await orderRedrive(deps, source, {}, how, log);
   const ours = await measured(async (onDeferred) => {
-    const defer = deps.broker.defer.bind(deps.broker);
-    deps.broker.defer = async (...letter) => {
-      await defer(...letter);
-      onDeferred();
-    };
-    await makeCarryOutRedrives(deps)(makeEvents(log), new AbortController().signal);
+    const told = { ...deps, broker: tellingOfDeferrals(deps.broker, onDeferred) };
+    await makeCarryOutRedrives(told)(makeEvents(log), new AbortController().signal);
   });
   const [stored] = await deps.instanceTable.redrives();
   if (stored?.redrive.redriven !== letters)
@@ -65,6 +62,16 @@ export async function measureRedrive(
     cpuMs: ours.cpuMs / letters,
     bareCpuMs: bare.cpuMs / letters,
   };
+}
+
+/** A broker that does the same, and tells of each letter that it has deferred. */
+function tellingOfDeferrals(broker: MessageBroker, onDeferred: () => void): MessageBroker {
+  const defer: MessageBroker["defer"] = async (...letter) => {
+    await broker.defer(...letter);
+    onDeferred();
+  };
+  // The command's broker is loaded when it is asked for, and can't be changed itself.
+  return new Proxy(broker, { get: (of, name) => (name === "defer" ? defer : Reflect.get(of, name)) });
 }
 
 async function deadLetter(client: ServiceBusClient, queue: string, body: string, count: number): Promise<void> {

@@ -92,6 +92,12 @@ function laterRow(run: Pick<Run, "module" | "notBefore" | "sequenceNumber" | "en
 
 export const LATER_ROWS: KeyRange = everyRow("later");
 
+/** Reads of which module and which run the row of a run is that waits for its time, from its key. */
+export function laterIn(row: string): Omit<RunKey, "source"> & { readonly module: string } {
+  const [, , module = "", ...id] = row.split("|");
+  return { module: unescapeKey(module), ...readId(id) };
+}
+
 /** Names the row of a held run, under the module that takes its message or under none. The oldest number is first. */
 function holdRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
   return `${heldOf(run.module).from}${idOf(run)}`;
@@ -108,6 +114,16 @@ function moduleOrNone(module: string): string {
 
 /** The held runs of all modules of a source. */
 export const HOLD_ROWS: KeyRange = everyRow("hold");
+
+/**
+ * Reads of which module the row of a run in line or of a held one is, and since when it has its place, from its key. No
+ * redriven run is held.
+ */
+export function turnIn(row: string): { readonly module: string; readonly turn: EpochMs } {
+  const [kind, module = "", ...rest] = row.split("|");
+  if (kind === "hold") return { module: module === "-" ? "" : unescapeKey(module), turn: readId(rest).enqueuedAt };
+  return { module: unescapeKey(module), turn: Number(rest[0]) };
+}
 
 /**
  * Names the row in which an open run belongs. A waiting run stands in line once its time has come, and under that time

@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import type { Clock, EpochMs } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { ModuleLater, ModuleQueue, Place, RunTable, StoredRun } from "../../ports/run-table.ts";
 import { inLineSince, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
@@ -11,6 +11,7 @@ import {
   type KeyRange,
   LATER_ROWS,
   LINES,
+  laterIn,
   lineAt,
   lineOf,
   linesAfter,
@@ -18,6 +19,7 @@ import {
   runRanges,
   runRow,
   sourcePartition,
+  turnIn,
   WORK_ROWS,
 } from "./keys.ts";
 import { PAGE, readUpTo } from "./read-up-to.ts";
@@ -163,13 +165,13 @@ export function makeRunLists({
     async queues(source, place, most) {
       const queues = new Map<string, ModuleQueue>();
       const partition = sourcePartition(instance, source);
-      const select = ["module", ...TURN];
       const doing = `counting what waits of ${sourceName(source)}`;
       for (let range = ROWS_OF[place]; ; ) {
-        const page = await rows.query(partition, range, { limit: most, select }, doing);
-        for (const { rowKey, columns } of page) {
+        const page = await rows.query(partition, range, { limit: most, select: [] }, doing);
+        for (const { rowKey } of page) {
           const { from } = lineAt(rowKey);
-          const { module, count, firstAt } = queues.get(from) ?? { ...firstOf(columns), count: 0 };
+          const { module, turn } = turnIn(rowKey);
+          const { count, firstAt } = queues.get(from) ?? { count: 0, firstAt: turn };
           queues.set(from, { module, firstAt, count: Math.min(most, count + 1), isMore: count + 1 >= most });
         }
         const last = page.at(-1)?.rowKey;
@@ -179,20 +181,22 @@ export function makeRunLists({
     },
 
     async laterCounts(source, most) {
-      const select = ["module", "attempt", "absentSince", ...TURN];
+      const select = ["attempt", "absentSince", "acceptedAt"];
       const doing = `counting the runs that wait to come due of ${sourceName(source)}`;
       const found = await rows.query(sourcePartition(instance, source), LATER_ROWS, { limit: most, select }, doing);
       const modules = new Map<string, ModuleLater>();
-      for (const { columns } of found) {
-        const { module, firstAt } = firstOf(columns);
-        const before = modules.get(module) ?? { module, count: 0, doubted: 0, first: 0, oldestAt: firstAt };
+      for (const { rowKey, columns } of found) {
+        const { module, ...run } = laterIn(rowKey);
+        const acceptedAt = columns.acceptedAt instanceof Date ? columns.acceptedAt.getTime() : 0;
+        const turn = inLineSince({ ...run, acceptedAt });
+        const before = modules.get(module) ?? { module, count: 0, doubted: 0, first: 0, oldestAt: turn };
         const isDoubted = columns.absentSince instanceof Date;
         modules.set(module, {
           module,
           count: before.count + 1,
           doubted: before.doubted + (isDoubted ? 1 : 0),
           first: before.first + (!isDoubted && columns.attempt === 1 ? 1 : 0),
-          oldestAt: Math.min(before.oldestAt, firstAt),
+          oldestAt: Math.min(before.oldestAt, turn),
         });
       }
       return { modules: [...modules.values()], isMore: found.length >= most };
@@ -221,23 +225,4 @@ export function makeRunLists({
       return new Set(waiting.flatMap(({ rowKey }) => wanted.get(rowKey) ?? []));
     },
   };
-}
-
-/** The columns that say since when a run has its place: see `inLineSince`. */
-const TURN = ["enqueuedAt", "redrive", "acceptedAt"];
-
-/** Reads what the first row of a line says of it. */
-function firstOf({ module, enqueuedAt, redrive, acceptedAt }: Row["columns"]): Pick<ModuleQueue, "module" | "firstAt"> {
-  return {
-    module: typeof module === "string" ? module : "",
-    firstAt: inLineSince({
-      ...(typeof redrive === "number" ? { redrive } : {}),
-      enqueuedAt: msOf(enqueuedAt),
-      acceptedAt: msOf(acceptedAt),
-    }),
-  };
-}
-
-function msOf(time: unknown): EpochMs {
-  return time instanceof Date ? time.getTime() : 0;
 }
