@@ -62,20 +62,21 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
       clearTimeout(timer);
       if (nextMs !== undefined) timer = setTimeout(() => void load(), nextMs);
     };
+    const reload = () => void load();
     const wake = () => {
       // What is asked for once stays as it is, once it is there.
-      if (!document.hidden && (everyMs !== undefined || !isRead)) void load();
+      if (!document.hidden && (everyMs !== undefined || !isRead)) reload();
     };
     const before = known.get(path);
     if (before) setState({ path, data: dataOf(before), isOld: true });
     void load();
     document.addEventListener("visibilitychange", wake);
-    addEventListener(ACTED, load);
+    addEventListener(ACTED, reload);
     return () => {
       isOver = true;
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", wake);
-      removeEventListener(ACTED, load);
+      removeEventListener(ACTED, reload);
     };
   }, [path, everyMs, round]);
 
