@@ -35,9 +35,7 @@ export function leftText(left: Readonly<Partial<Record<LetterHindrance, number>>
 
 /** Says that letters which are not wanted lie in front, and what becomes of them. */
 export function inFrontText(count: number): string {
-  const others =
-    count === 1
-      ? "1 other lies in front of them, which does not run: it is"
-      : `${count} others lie in front of them, which do not run: they are`;
-  return `${others} held meanwhile and then given back`;
+  return count === 1
+    ? "1 other in front of them stays where it is, and is only locked meanwhile"
+    : `${count} others in front of them stay where they are, and are only locked meanwhile`;
 }

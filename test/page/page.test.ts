@@ -276,7 +276,7 @@ describe("a filter", () => {
     await page.waitForURL(/since=2h$/);
     await page.locator("[data-row]").first().waitFor();
     await page.getByLabel("Enqueued until").fill("soon");
-    await page.getByText("Give a duration such as 2h or 3d, or a time").waitFor();
+    await page.getByText("Give a duration such as 2h or 3d, today, yesterday, or a time").waitFor();
     await page.getByLabel("Enqueued until").fill("2h");
     await page.getByText("nothing can be between since and until").waitFor();
     await page.getByLabel("Enqueued until").fill("1h");

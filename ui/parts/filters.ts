@@ -18,7 +18,7 @@ export interface Filter {
 
 /** A span of time, as the flags of these names take it. `of`: what happened in it. `first`: when it begins by default. */
 export const spanFilters = (of: string, first: string): readonly Filter[] => [
-  { name: "since", label: `${of} since`, offers: ["1h", "24h", "7d", "30d"], example: first },
+  { name: "since", label: `${of} since`, offers: ["1h", "24h", "today", "yesterday", "7d", "30d"], example: first },
   { name: "until", label: `${of} until`, example: "2026-01-31" },
 ];
 
