@@ -90,11 +90,11 @@ export function makeCompareLetters(deps: Dependencies) {
       if (pages === PAGES_A_LOOK) return false;
       const page = await deps.broker.browse({ deadLettersOf: source }, walk.next, PAGE);
       for (const message of page) {
-        const isOurs = ownerOf(message) === owner;
-        // A sender may have set the name of a run. What the service dead-letters itself keeps that.
-        const name = isOurs ? nameOfRun(keyOnLetter(source, message, owner)) : nameOnLetter(source, message);
-        walk.onBus.add(name);
-        if (isOurs) walk.ours.set(name, message.sequenceNumber);
+        // A sender may have set the name of a run. What the service dead-letters itself keeps that, so that the run may
+        // be the one of the letter's own number. Nearly all letters have one name, and a set holds it once.
+        const name = nameOfRun(keyOnLetter(source, message, owner));
+        walk.onBus.add(name).add(nameOnLetter(source, message));
+        if (ownerOf(message) === owner) walk.ours.set(name, message.sequenceNumber);
       }
       const last = page.at(-1);
       walk.next = last && page.length === PAGE ? last.sequenceNumber + 1 : undefined;

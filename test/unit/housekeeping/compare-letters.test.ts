@@ -11,14 +11,18 @@ const MINUTE_MS = 60_000;
 const TICK_BUDGET_MS = 31_000;
 
 /** A world with so many messages that have just been dead-lettered. */
-async function withLetters(count: number, stamp: (id: string) => string | undefined = (id) => id) {
+async function withLetters(
+  count: number,
+  stamp: (id: string) => string | undefined = (id) => id,
+  owner: string | undefined = "owner-1",
+) {
   const world = makeWorld();
   await world.table.registerSource(SOURCE);
   for (let n = 1; n <= count; n += 1) {
     const { sequenceNumber, enqueuedAt, lockToken } = world.broker.deliver(SOURCE, { messageId: `m-${n}` });
     const run = aRun({ source: SOURCE, sequenceNumber, enqueuedAt, messageId: `m-${n}` });
     const verdict = { outcome: "failed", reason: "JobFailed" } as const;
-    const properties = { "dispatcher-run": stamp(runId(run)), "dispatcher-owner": "owner-1" };
+    const properties = { "dispatcher-run": stamp(runId(run)), "dispatcher-owner": owner };
     const letter = { reason: verdict.reason, description: "", properties };
     await world.broker.deadLetterLocked(SOURCE, lockToken, letter);
     await world.table.close(await world.table.insert(run), closed(run, verdict, world.clock.now()));
@@ -67,6 +71,13 @@ describe("the run of a dead letter", () => {
     { what: "had no room to say its run", stamp: () => undefined },
   ])("is kept as long as its letter is on the bus, though it $what", async ({ stamp }) => {
     const world = await withLetters(1, stamp);
+    world.clock.advance(31 * DAY_MS);
+    await world.tick();
+    expect(world.closed()).toHaveLength(1);
+  });
+
+  it("is kept as long as its letter is on the bus, though a sender wrote another run's name on that", async () => {
+    const world = await withLetters(1, () => "queue:99:1", "");
     world.clock.advance(31 * DAY_MS);
     await world.tick();
     expect(world.closed()).toHaveLength(1);
