@@ -263,7 +263,7 @@ To delete everything instead, run: az group delete --name $group"
   [[ $id == /?* ]] || fail "az tells no id of the cluster $cluster in resource group $group. Run this command again"
   borrow_admin "$id"
   for ((attempt = 1; ; attempt++)); do
-    if may_install; then
+    if may_install --all-namespaces; then
       return
     fi
     ((attempt < PATIENCE_ATTEMPTS)) ||

@@ -12,7 +12,8 @@ borrow_admin() {
   deployer=$(object_id)
   [[ -n $deployer ]] || fail "az's token does not tell who you are. Run az login, then run this command again"
   trap 'return_admin; leave' EXIT
-  if may_install; then
+  # Asks in another way than use_cluster, because the cluster remembers a refusal for some minutes.
+  if may_install --namespace kube-system; then
     return
   fi
   local type
@@ -26,12 +27,12 @@ $admin_scope
 or have somebody who has it give you the role '$ADMIN_ROLE' there, then run this command again"
 }
 
-# Whether the deployer may create what of the chart takes an administrator. AKS's roles for writers and for admins of
-# namespaces let them do all the rest. Leaves in $scratch/answer what the cluster says.
+# Whether the deployer may create what of the chart takes an administrator: may_install WHERE. AKS's roles for writers and
+# for admins of namespaces let them do all the rest. Leaves in $scratch/answer what the cluster says.
 may_install() {
   local kind
   for kind in namespaces validatingadmissionpolicies.admissionregistration.k8s.io; do
-    kubectl auth can-i create "$kind" --all-namespaces >"$scratch/answer" 2>&1 || return 1
+    kubectl auth can-i create "$kind" "$@" >"$scratch/answer" 2>&1 || return 1
   done
 }
 
