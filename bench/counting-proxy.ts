@@ -33,7 +33,8 @@ export async function countBus(targetPort: number): Promise<CountingProxy> {
   let transfers = 0;
   const proxy = await startTcpProxy({
     to: targetPort,
-    onClient(client) {
+    // Whoever listens to a socket before it is piped takes its first bytes away.
+    onConnected(client) {
       const frames = new Frames(() => {
         transfers += 1;
       });
