@@ -508,7 +508,7 @@ describe("an action", () => {
     await group.getByRole("button", { name: "Redrive the group" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Looking what it would do").waitFor();
-    await dialog.getByLabel("How many").selectOption("1");
+    await dialog.getByLabel("one, to see whether it works now").check();
     const ofOne = /^dispatcher dead redrive .*--most=1$/;
     await dialog.locator("code", { hasText: ofOne }).waitFor();
     const late = page.waitForResponse(address);
@@ -537,7 +537,7 @@ describe("an action", () => {
     await page.getByRole("link", { name: "Failures" }).click();
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Redrive the group" }).click();
-    await page.getByLabel("How many").selectOption("1");
+    await page.getByLabel("one, to see whether it works now").check();
     await page.getByText("worse: 4 can be redriven, and 1 of them will be.").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
     await page.getByText("Ordered", { exact: true }).waitFor();
@@ -627,6 +627,9 @@ describe("an action", () => {
     const { page } = await open("modules/idle");
     await page.getByRole("button", { name: "Pause idle" }).click();
     const dialog = page.getByRole("dialog");
+    await dialog.getByText("Would be done").waitFor();
+    await dialog.getByLabel("1 hour").check();
+    await dialog.locator("code", { hasText: "--for=1h" }).waitFor();
     await dialog.getByText("Would be done").waitFor();
     let goOn = () => {};
     const held = new Promise<void>((resolve) => (goOn = resolve));

@@ -285,16 +285,14 @@ interface FieldProps {
   readonly onInput: (event: Event) => void;
 }
 
-function FieldOf({ field: { label, choices, isNumber }, value, isOrdered, onInput }: FieldProps) {
+function FieldOf({ field: { name, label, choices, isNumber }, value, isOrdered, onInput }: FieldProps) {
+  if (!choices)
+    return html`<label>${label}<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isOrdered} onInput=${onInput} /></label>`;
   return html`
-    <label>
-      ${label}
-      ${
-        choices
-          ? html`<select value=${value} disabled=${isOrdered} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
-          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isOrdered} onInput=${onInput} />`
-      }
-    </label>
+    <fieldset disabled=${isOrdered}>
+      <legend>${label}</legend>
+      ${choices.map(([one, words]) => html`<label class="inline"><input type="radio" name=${name} value=${one} checked=${one === value} onChange=${onInput} />${words}</label>`)}
+    </fieldset>
   `;
 }
 
