@@ -139,7 +139,7 @@ const AWAY: Problem = {
 const SLOW: Problem = {
   ...AWAY,
   title: "The page's server takes too long",
-  detail: "What is shown is what it said last. Table, bus or cluster may be slow.",
+  detail: "What is shown is what it said last.",
 };
 
 function refusedByProxy(status: number): Problem {

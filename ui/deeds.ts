@@ -140,7 +140,7 @@ export const redrive = (which: Letters, listed?: RunsListed): Deed => ({
   says: `${
     "runs" in which || which.group !== undefined
       ? "Each of these messages runs once more, and no other."
-      : "Each dead letter that fits runs once more, and with them those of others, which this list doesn't have."
+      : "Each dead letter that fits runs once more, also those of others, which this list doesn't have."
   } What fails again stays a dead letter.`,
   path: "/dead-letters/redrive",
   ...("runs" in which ? {} : { fields: [HOW_MANY] }),

@@ -137,7 +137,7 @@ function Locked() {
   return html`
     <main id="main">
       <h1 tabindex="-1">Dispatcher</h1>
-      <p class="note">Open the address that <code>dispatcher ui</code> printed. It has a secret, without which this page shows nothing. If you have it no more, end that command and start it again.</p>
+      <p class="note">Open the address that <code>dispatcher ui</code> printed. It has a secret, without which this page shows nothing. If it is lost, end that command and start it again.</p>
       <${CommandLine} command="dispatcher ui" />
     </main>
   `;

@@ -437,7 +437,7 @@ describe("an action", () => {
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Would be done").waitFor();
     await dialog.getByRole("button", { name: "Cancel the run" }).click();
-    await dialog.getByText("It has changed meanwhile, and nothing was done").waitFor();
+    await dialog.getByText("It has changed since, and nothing was done").waitFor();
     await dialog.getByText("ends its Job within 10 s").waitFor();
     expect({ looks, deeds }).toEqual({ looks: 2, deeds: 0 });
     await dialog.getByRole("button", { name: "Leave it" }).click();
@@ -591,7 +591,7 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Redrive the message" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("1 can be redriven").waitFor();
-    expect(await dialog.getByText("1 without a dead letter on the bus, such as worse:99:99.").count()).toBe(1);
+    expect(await dialog.getByText("Without a dead letter on the bus: 1.").count()).toBe(1);
   });
 
   it("is not offered for all that match if what was selected is not shown any more", async () => {
@@ -603,7 +603,7 @@ describe("an action", () => {
       const others = letters.map((letter: object) => ({ ...letter, id: "worse:1:1" })).slice(0, 1);
       await route.fulfill({ status: 200, json: { ...rest, letters: others } });
     });
-    await page.getByText("What was selected is not in the list any more").waitFor({ timeout: 20_000 });
+    await page.getByText("Those selected are gone from the list").waitFor({ timeout: 20_000 });
     expect(await page.getByRole("button", { name: /^(Redrive|Purge)/ }).count()).toBe(0);
     await page.getByRole("button", { name: "Clear" }).click();
     await page.getByRole("button", { name: "Redrive all that match" }).waitFor();

@@ -239,7 +239,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         <div aria-live="polite">
           ${problem && html`<${ProblemNote} problem=${problem} />`}
           ${isBusy && html`<${HowFar} round=${round} isOrdered=${isOrdered} />`}
-          ${state.isChanged && html`<p class="note wait">It has changed meanwhile, and nothing was done. Look again.</p>`}
+          ${state.isChanged && html`<p class="note wait">It has changed since, and nothing was done. Look again.</p>`}
           ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
           ${acted && html`<${ActedNote} acted=${acted} most=${typed["most"]} />`}
         </div>
@@ -290,7 +290,7 @@ function FieldOf({ field: { name, label, choices, isNumber }, value, isOrdered, 
     return html`<label>${label}<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isOrdered} onInput=${onInput} /></label>`;
   return html`
     <fieldset disabled=${isOrdered}>
-      <legend>${label}</legend>
+      <legend class="hint">${label}</legend>
       ${choices.map(([one, words]) => html`<label class="inline"><input type="radio" name=${name} value=${one} checked=${one === value} onChange=${onInput} />${words}</label>`)}
     </fieldset>
   `;
@@ -327,7 +327,7 @@ function ActedNote({ acted: { answers = [], plans = [], missing = [], plan, done
     <ul class="answers">
       ${isNothing && html`<li>There is nothing to do.</li>`}
       ${plans.map((one) => html`<li><${Plain} text=${redriveText(one, most)} /></li>`)}
-      ${missing.length > 0 && html`<li>${countText(missing.length)} without a dead letter on the bus, such as <${Plain} text=${missing[0]} mono />.</li>`}
+      ${missing.length > 0 && html`<li>Without a dead letter on the bus: ${missing.length}.</li>`}
       ${
         answers.length > MOST_ANSWERS
           ? summed(answers).map(

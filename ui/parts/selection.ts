@@ -102,7 +102,7 @@ export function SelectionBar<Row>({ selection, shown, mayAll, read, most = shown
       ${
         found === undefined
           ? html`
-              <span>${isAll ? allText(rows.length, read && most) : isHidden ? "What was selected is not in the list any more" : `${countText(rows.length)} selected`}</span>
+              <span>${isAll ? allText(rows.length, read && most) : isHidden ? "Those selected are gone from the list" : `${countText(rows.length)} selected`}</span>
               ${!isAll && mayAll && rows.length === shown.length && html`<button type="button" class="small" onClick=${gather}>Select all that match</button>`}
               <button type="button" class="small" onClick=${clear}>Clear</button>
               ${children}

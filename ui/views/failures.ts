@@ -85,7 +85,7 @@ function shown({ groups, others }: Groups, redrives: readonly Redrive[], module?
       cancelled.length > 0 &&
       html`<section aria-labelledby="cancelled">
         <h2 id="cancelled">Cancelled by a person</h2>
-        <p class="hint">These are dead letters too, and are not counted as failed.</p>
+        <p class="hint">These are dead letters too, but did not fail.</p>
         <${List} groups=${cancelled} redrives=${redrives} />
       </section>`
     }

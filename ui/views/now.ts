@@ -35,8 +35,8 @@ function shown({ modules, problems }: Status) {
     }
     <p class="hint">
       At work: Jobs that the last tick counted, of its slots. In line: below it, how long until the last of them
-      begins. Done, Failed, Job takes and ended are of the last hour. Failed has what was rejected too, and not what a person cancelled. Half
-      of the Jobs take no longer than Job takes says.
+      begins. Done, Failed, Job takes and ended are of the last hour. Failed counts what was rejected, and not what a
+      person cancelled. Half of the Jobs take no longer than Job takes.
     </p>
   `;
 }
@@ -146,7 +146,7 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   const working = atWorkOf(module);
   const share = slots ? Math.min(1, working / slots) : 0;
   return html`
-    ${atWork ? count(module.module, { count: working, isMore: false }, "dispatched") : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
+    ${atWork ? countText(working) : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
     ${slots !== maxActive && maxActive !== undefined && html`<div class="under">by its file ${countText(maxActive)}</div>`}
     ${
       slots !== 0 &&

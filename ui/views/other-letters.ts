@@ -29,7 +29,7 @@ export function OtherLettersView({ place }: { readonly place: Place }) {
   const loaded = useData<OthersPage>(withQuery("/other-letters", { after: place.query["after"], limit: 100 }));
   return html`
     <${View} title="Dead letters of others">
-      <p class="hint">No run of this Dispatcher left them: the bus, a sender or another program put them into the dead letter queues.</p>
+      <p class="hint">No run of this Dispatcher left them: the bus, a sender or another program did.</p>
       <${Ready}
         loaded=${loaded}
         show=${({ letters, scanned, next }: OthersPage) => html`

@@ -70,7 +70,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
     <${Happened} timeline=${shown.timeline} />
     <div class="two">
       <${Known} shown=${shown} />
-      <${Timeline} times=${shown.times} attempt=${shown.attempt} isOpen=${isOpen} isFirst=${shown.attempt === 1 && shown.run.redrive === undefined} />
+      <${Timeline} times=${shown.times} isOpen=${isOpen} isFirst=${shown.attempt === 1 && shown.run.redrive === undefined} />
     </div>
     <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
     <${Sent} path=${contentPath(shown)} />
@@ -189,13 +189,12 @@ const STEPS = [
 
 interface TimelineProps {
   readonly times: Shown["times"];
-  readonly attempt: number;
   readonly isOpen: boolean;
   /** Whether nothing of the message was tried before. */
   readonly isFirst: boolean;
 }
 
-function Timeline({ times, attempt, isOpen, isFirst }: TimelineProps) {
+function Timeline({ times, isOpen, isFirst }: TimelineProps) {
   let before: number | undefined;
   // The cluster's times are whole seconds, so that a step may seem to be before the one that it follows.
   const steps = STEPS.flatMap(([name, words, kind]) => {
@@ -215,7 +214,7 @@ function Timeline({ times, attempt, isOpen, isFirst }: TimelineProps) {
   const { workStartedAt, jobEndedAt, closedAt, workEndedAt: endedAt = jobEndedAt ?? closedAt } = times;
   return html`
     <section aria-labelledby="times">
-      <h2 id="times">Times${attempt > 1 && ` of attempt ${attempt}`}</h2>
+      <h2 id="times">Times</h2>
       <svg class="timeline" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width="100" height="8" />
         ${spans.map(({ kind, tookMs = 0 }, index) => {
