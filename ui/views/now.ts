@@ -36,7 +36,7 @@ function shown({ modules, problems }: Status) {
     <p class="hint">
       At work: Jobs that the last tick counted, of its slots. In line: below it, how long until the last of them
       begins. Done, Failed, Job takes and ended are of the last hour. Failed counts what was rejected, and not what a
-      person cancelled. Half of the Jobs take no longer than Job takes.
+      person cancelled. Job takes: half of them take no longer.
     </p>
   `;
 }
