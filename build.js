@@ -76,7 +76,10 @@ const usedPartOfCommand = {
   },
 };
 
-/** Leaves out the line breaks between the tags of templates, and all indentation, which the page's elements don't have either. */
+/**
+ * Leaves out the line breaks between the tags of templates, and all indentation, which the page's elements don't have
+ * either.
+ */
 const withoutIndentation = {
   name: "without-indentation",
   setup({ onLoad }) {

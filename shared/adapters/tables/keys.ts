@@ -95,7 +95,7 @@ export const LATER_ROWS: KeyRange = everyRow("later");
 /** Reads of which module and which run the row of a run is that waits for its time, from its key. */
 export function laterIn(row: string): Omit<RunKey, "source"> & { readonly module: string } {
   const [, , module = "", ...id] = row.split("|");
-  return { module: unescapeKey(module), ...readId(id) };
+  return { module: moduleOf(module), ...readId(id) };
 }
 
 /** Names the row of a held run, under the module that takes its message or under none. The oldest number is first. */
@@ -112,6 +112,11 @@ function moduleOrNone(module: string): string {
   return module === "" ? "-" : escapeKey(module);
 }
 
+/** Gives the module that `moduleOrNone` has written. */
+function moduleOf(key: string): string {
+  return key === "-" ? "" : unescapeKey(key);
+}
+
 /** The held runs of all modules of a source. */
 export const HOLD_ROWS: KeyRange = everyRow("hold");
 
@@ -121,8 +126,7 @@ export const HOLD_ROWS: KeyRange = everyRow("hold");
  */
 export function turnIn(row: string): { readonly module: string; readonly turn: EpochMs } {
   const [kind, module = "", ...rest] = row.split("|");
-  if (kind === "hold") return { module: module === "-" ? "" : unescapeKey(module), turn: readId(rest).enqueuedAt };
-  return { module: unescapeKey(module), turn: Number(rest[0]) };
+  return { module: moduleOf(module), turn: kind === "hold" ? readId(rest).enqueuedAt : Number(rest[0]) };
 }
 
 /**
@@ -273,7 +277,7 @@ export function groupAt(row: string): KeyRange {
 /** Reads what the key of a dead letter's row says. */
 export function letterIn(row: string): LetterFacts {
   const [, module = "", reason = "", group = ""] = row.split("|");
-  return { module: module === "-" ? "" : unescapeKey(module), reason, group, closedAt: closedAtIn(row) };
+  return { module: moduleOf(module), reason, group, closedAt: closedAtIn(row) };
 }
 
 /** Reads when the run of a dead letter closed, from the key of its row. */
